@@ -14,3 +14,5 @@ export {
   XSD_SOCKMSG,
   XSD_SOCKMSG_SIZE,
 } from './xs-wire.ts';
+export { XEN_ELFNOTE, XENFEAT } from './elfnote.ts';
+export { MAX_GUEST_CMDLINE, SIF, START_INFO, START_INFO_MAGIC, START_INFO_SIZE } from './start-info.ts';
