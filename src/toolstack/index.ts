@@ -1,0 +1,18 @@
+export type { Compression, Decompressor, Unpacked } from './image/decompressor.ts';
+export { detectCompression, freeBytes } from './image/decompressor.ts';
+export type { FormatCode } from './image/format-error.ts';
+export { FormatError, nameFormatError } from './image/format-error.ts';
+export type { GuestImage, ImageSegment } from './image/guest-image.ts';
+export { loadGuestImage, unpackKernel } from './image/guest-image.ts';
+export { loadRamdisk } from './image/ramdisk.ts';
+export { XzReader } from './image/xz.ts';
+export type { Kallsyms, SymbolPlace } from './image/kallsyms.ts';
+export { findKallsyms } from './image/kallsyms.ts';
+export type { CpioEntry } from './initramfs/cpio.ts';
+export { writeCpio } from './initramfs/cpio.ts';
+export type { BuilderPort } from './builder/ports.ts';
+export type { BuildOptions, BuiltDomain } from './builder/build-domain.ts';
+export { buildDomain } from './builder/build-domain.ts';
+export type { BuildSpec, DomainLayout } from './builder/layout.ts';
+export { planLayout } from './builder/layout.ts';
+export { fillHypercallPage } from './builder/hypercall-page.ts';
