@@ -32,11 +32,15 @@ export class FrameAllocator {
     return frame === undefined ? bug('free list shorter than its count') : this.#take(frame);
   }
 
-  /** Takes `count` adjacent frames, lowest first free run; undefined when there is no such run. */
-  allocateRun(count: number): Mfn | undefined {
+  /**
+   * Takes `count` adjacent frames, lowest first free run; undefined when there is no such run.
+   * @param alignment - the first frame's number is a multiple of it
+   */
+  allocateRun(count: number, alignment = 1): Mfn | undefined {
     let run = 0;
     for (let index = 0; index < this.#slotOf.length; index++) {
-      run = this.#slotOf[index] === -1 ? 0 : run + 1;
+      const startsRun = run > 0 || (this.#first + index) % alignment === 0;
+      run = this.#slotOf[index] === -1 || !startsRun ? 0 : run + 1;
       if (run < count) continue;
       const base = this.#first + index - count + 1;
       for (let i = 0; i < count; i++) this.#take(base + i);

@@ -30,6 +30,14 @@ export const FrameFlag = {
   PINNED: 1 << 0,
   /** The contents were checked against the type; set while the type count is above 0 for L1..L4 and descriptors. */
   VALIDATED: 1 << 1,
+  /** The owner holds the reference that came with the frame's allocation. */
+  ALLOCATED: 1 << 2,
+  /** Validation of the page table stopped in the middle and can be resumed. */
+  PARTIAL: 1 << 3,
+  /** The page table waits for the references of its entries to be given back. */
+  DEMOTING: 1 << 4,
+  /** A former owner's data may still be in the frame; set while it is free. */
+  USED: 1 << 5,
 } as const;
 
 /** Storage for the state of every frame. */
