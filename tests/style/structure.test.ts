@@ -2,6 +2,7 @@
 
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
+import type { NewExpression } from 'oxc-parser';
 import { assertNone, readText } from './project-files.ts';
 import { sources, violation } from './source.ts';
 
@@ -63,8 +64,8 @@ test('style: no variable state in modules', () => {
           }
           return declaration.kind === 'const'
             ? declaration.declarations
-                .filter(({ init }) => init?.type === 'NewExpression' && init.arguments.length === 0)
-                .map(({ start }) => violation(source, start, 'an empty collection or object, to be filled later'))
+                .filter(({ init }) => init?.type === 'NewExpression' && isEmptyCollection(init))
+                .map(({ start }) => violation(source, start, 'an empty collection, to be filled later'))
             : [violation(source, statement.start, `module-level ${declaration.kind}`)];
         }),
       ),
@@ -111,3 +112,7 @@ test('style: every layer in the sources is a TypeScript project of the whole', (
       })),
   );
 });
+
+function isEmptyCollection({ callee, arguments: words }: NewExpression): boolean {
+  return callee.type === 'Identifier' && /^(Weak)?(Map|Set)$/.test(callee.name) && words.length === 0;
+}
