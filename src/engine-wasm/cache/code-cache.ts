@@ -1,0 +1,141 @@
+// Decoded code, keyed by the machine address of its first byte: records in memory 0, the block table
+// that generated code looks entry points up in, and what is needed to drop the code of a frame when it
+// is written. Space is handed out in one direction; when it runs out, everything is dropped.
+
+import { hasLink, JMP } from '../ir/operations/control.ts';
+import { Rec, RECORD_SIZE } from '../ir/record.ts';
+import { blockTableSlot } from '../interpret/interpreter.ts';
+import type { EngineMemory } from '../runtime/engine-memory.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MEMORY0_SIZE, RECORDS } from '../runtime/layout.ts';
+
+const FRAME_SHIFT = 12;
+const ENTRY_SIZE = 8;
+
+interface FrameCode {
+  /** Machine addresses of the entry points that lie in the frame, and their records. */
+  readonly blocks: Map<number, number>;
+  /** Frames with an instruction that runs over into this frame. */
+  readonly spillsFrom: Set<number>;
+}
+
+/** Store of decoded blocks. */
+export class CodeCache {
+  readonly #memory: EngineMemory;
+  readonly #frames = new Map<number, FrameCode>();
+  /** Starts of the blocks in memory 0, ascending, and the frame of each. */
+  readonly #starts: number[] = [];
+  readonly #startFrames: number[] = [];
+  #free = RECORDS;
+
+  constructor(memory: EngineMemory) {
+    this.#memory = memory;
+  }
+
+  /** Record of the block that starts at a machine address, or 0; puts it (back) into the block table. */
+  lookup(address: number): number {
+    const { u32 } = this.#memory;
+    const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
+    if (u32[slot] === address) return u32[slot + 1] ?? 0;
+    const record = this.#frames.get(address >>> FRAME_SHIFT)?.blocks.get(address) ?? 0;
+    if (record !== 0) {
+      u32[slot] = address;
+      u32[slot + 1] = record;
+    }
+    return record;
+  }
+
+  /** Copies records into memory 0 without making them reachable; the next `store` or `place` may overwrite them. */
+  place(records: Uint8Array): number {
+    if (this.#free + records.length > MEMORY0_SIZE) this.dropAll();
+    this.#memory.u8.set(records, this.#free);
+    return this.#free;
+  }
+
+  /**
+   * Keeps a block.
+   * @param address - machine address of its first byte
+   * @param spill - frame that its only instruction runs over into, or -1
+   * @returns the record to run. A frame that had no code before must leave the write TLB: ask `hasCode` first
+   */
+  store(address: number, records: Uint8Array, spill: number): number {
+    const record = this.place(records);
+    this.#free += records.length;
+    const frame = address >>> FRAME_SHIFT;
+    this.#starts.push(record);
+    this.#startFrames.push(frame);
+    this.#codeOf(frame).blocks.set(address, record);
+    if (spill >= 0) this.#codeOf(spill).spillsFrom.add(frame);
+    return this.lookup(address);
+  }
+
+  /** True when decoded code depends on a frame. */
+  hasCode(frame: number): boolean {
+    return this.#memory.u8[CODE_MAP + frame] !== 0;
+  }
+
+  /**
+   * Drops the code of a frame. When the running record is part of it, the rest of its block is cut
+   * off behind the running instruction.
+   * @param running - the running record, or 0
+   */
+  drop(frame: number, running: number): void {
+    const code = this.#frames.get(frame);
+    if (code === undefined) return;
+    this.#frames.delete(frame);
+    this.#memory.u8[CODE_MAP + frame] = 0;
+    const { u32 } = this.#memory;
+    for (const address of code.blocks.keys()) {
+      const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
+      if (u32[slot] === address) u32[slot] = 0;
+    }
+    if (running !== 0 && this.#frameOfRecord(running) === frame) this.#cutOff(running);
+    for (const other of code.spillsFrom) this.drop(other, running);
+  }
+
+  /** Drops everything. */
+  dropAll(): void {
+    this.#frames.clear();
+    this.#starts.length = 0;
+    this.#startFrames.length = 0;
+    this.#free = RECORDS;
+    this.#memory.u8.fill(0, CODE_MAP, RECORDS);
+    this.#memory.u8.fill(0, BLOCK_TABLE, BLOCK_TABLE + ENTRY_SIZE * 2 ** BLOCK_TABLE_BITS);
+  }
+
+  #codeOf(frame: number): FrameCode {
+    let code = this.#frames.get(frame);
+    if (code === undefined) {
+      code = { blocks: new Map(), spillsFrom: new Set() };
+      this.#frames.set(frame, code);
+      this.#memory.u8[CODE_MAP + frame] = 1;
+    }
+    return code;
+  }
+
+  #frameOfRecord(record: number): number {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#starts[middle] ?? 0) <= record) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? -1 : (this.#startFrames[low - 1] ?? -1);
+  }
+
+  /** Unlinks the rest of the running instruction and puts a jump to the next one behind it. */
+  #cutOff(running: number): void {
+    const { u16, u32, i32 } = this.#memory;
+    const rip = u16[(running + Rec.RIP) >> 1];
+    for (let record = running; record < this.#free; record += RECORD_SIZE) {
+      const next = u16[(record + Rec.RIP) >> 1] ?? 0;
+      if (next === rip && hasLink(u16[(record + Rec.OPCODE) >> 1] ?? 0)) u32[(record + Rec.LINK) >> 2] = 0;
+      if (next === rip) continue;
+      u16[(record + Rec.OPCODE) >> 1] = JMP;
+      u16[(record + Rec.B) >> 1] = 0;
+      i32[(record + Rec.IMM) >> 2] = next;
+      u32[(record + Rec.LINK) >> 2] = 0;
+      return;
+    }
+  }
+}

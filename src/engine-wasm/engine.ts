@@ -1,0 +1,255 @@
+// The WebAssembly engine: implements the engine port by running decoded blocks in the interpreter. This
+// file is the driver: it finds or decodes the block at rip, runs it, and turns exit codes into exits.
+
+import { bug, type Maddr, type Mfn, type Vaddr } from '../base/index.ts';
+import {
+  type AccessKind,
+  Cpu,
+  type Engine,
+  type EngineCounters,
+  type EnginePorts,
+  Exit,
+  type ExitReason,
+  type ExitRecord,
+  Rflags,
+  type VcpuContext,
+} from '../engine/index.ts';
+import { addressOf, type MachineMemory } from '../machine/index.ts';
+import { Vector } from '../x86/index.ts';
+import { CodeCache } from './cache/code-cache.ts';
+import { CodeSource } from './cache/code-source.ts';
+import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
+import { ExitCode } from './ir/exit-code.ts';
+import { opcodeOf, OPERATIONS } from './ir/operations.ts';
+import { Rec } from './ir/record.ts';
+import { temp } from './ir/slots.ts';
+import { Context, Contexts } from './runtime/contexts.ts';
+import { EngineMemory } from './runtime/engine-memory.ts';
+import { GuestData } from './runtime/guest-data.ts';
+import { HELPERS } from './runtime/helper-table.ts';
+import { NOT_CANONICAL, Word } from './runtime/layout.ts';
+import { StateView } from './runtime/state.ts';
+import { StringUnit } from './runtime/string.ts';
+import { Translation } from './runtime/translation.ts';
+import { IMPORT_MODULE } from './wasm/module-builder.ts';
+
+const WASM_PAGE = 65536;
+const EXIT_OPCODE = opcodeOf('exit');
+const TWO_32 = 2 ** 32;
+
+/** Makes an engine. @param scratch - a frame that the engine may use for its own purposes */
+export function createEngine(machine: MachineMemory, ports: EnginePorts, scratch: Mfn): Engine {
+  return new WasmEngine(machine, ports, scratch);
+}
+
+class WasmEngine implements Engine {
+  readonly exit: ExitRecord = {
+    reason: Exit.BUDGET,
+    vector: 0,
+    errorCode: 0,
+    faultAddress: 0n,
+    assist: 0,
+    nextRip: 0n,
+    reg: 0,
+    index: 0,
+    size: 0,
+    value: 0,
+    stackDelta: 0,
+  };
+  readonly counters: EngineCounters = { instructions: 0, decodedBlocks: 0, invalidatedFrames: 0, tlbFlushes: 0 };
+  readonly #memory = new EngineMemory();
+  readonly #contexts = new Contexts(this.#memory);
+  readonly #translation = new Translation(this.#memory);
+  readonly #cache = new CodeCache(this.#memory);
+  readonly #source: CodeSource;
+  readonly #interpreter: InterpreterExports;
+
+  constructor(machine: MachineMemory, ports: EnginePorts, scratch: Mfn) {
+    const memory = this.#memory;
+    this.#source = new CodeSource(memory, machine, this.#translation, this.#cache);
+    const data = new GuestData(memory, machine, this.#translation, this.#cache, addressOf(scratch));
+    const strings = new StringUnit(memory, machine, this.#translation, this.#cache);
+    const view = new StateView(memory.memory.buffer);
+    const imports: RuntimeImports = {
+      crossingLoad: (bytes) => data.crossingLoad(bytes),
+      crossingLoadForWrite: (bytes) => data.crossingLoadForWrite(bytes),
+      crossingStore: (bytes) => data.crossingStore(bytes),
+      codeWritten: (address) => {
+        this.counters.invalidatedFrames++;
+        data.codeWritten(address);
+      },
+      helper: (record, index) => {
+        const at = record >> 1;
+        const { u16 } = memory;
+        const result = HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u16[at + Rec.C / 2] ?? 0) ?? bug('no such helper');
+        if (result !== 0) memory.u32[Word.DETAIL >> 2] = result - 1;
+        return result;
+      },
+      string: (record) => strings.run(record),
+      readTsc: () => {
+        const tsc = ports.readTsc();
+        const { gpr } = memory.cpu;
+        gpr[0] = BigInt(tsc % TWO_32);
+        gpr[2] = BigInt(Math.floor(tsc / TWO_32));
+      },
+      checkNextPage: (frame) => (this.#source.followingFrame() === frame ? 1 : 0),
+    };
+    const bytes = buildInterpreter(OPERATIONS, machine.memory.buffer.byteLength / WASM_PAGE);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
+    });
+    this.#interpreter = instance.exports as unknown as InterpreterExports; // what `buildInterpreter` exports
+    this.#translation.connect(this.#interpreter.walk);
+  }
+
+  createContext(): VcpuContext {
+    return new Context(this.#contexts);
+  }
+
+  destroyContext(context: VcpuContext): void {
+    this.#contexts.destroy(context as Context); // contexts come from createContext
+  }
+
+  enter(context: VcpuContext, budget: number): ExitReason {
+    this.#activate(context);
+    const { i32 } = this.#memory;
+    let left = budget;
+    let reason: ExitReason | 0 = 0;
+    do {
+      if ((i32[Cpu.FLAG_SYSTEM >> 2] & Rflags.TF) !== 0) {
+        reason = this.#step();
+        if (reason === Exit.BUDGET) reason = this.#raise(Vector.DB);
+        break;
+      }
+      const record = this.#source.find();
+      this.counters.decodedBlocks = this.#source.decodedBlocks;
+      if (record < 0) {
+        reason = this.#fault(record);
+        break;
+      }
+      reason = this.#finish(this.#interpreter.run(record, left));
+      left = i32[Word.BUDGET >> 2];
+    } while (reason === 0 && left > 0);
+    this.counters.instructions += budget - left;
+    this.exit.reason = reason === 0 ? Exit.BUDGET : reason;
+    return this.exit.reason;
+  }
+
+  stepWithWritable(context: VcpuContext, page: Vaddr, scratch: Mfn): ExitReason {
+    this.#activate(context);
+    const start = page - (page % 4096);
+    this.#translation.override(start, addressOf(scratch));
+    const reason = this.#step();
+    this.#translation.flushPage(start);
+    this.exit.reason = reason;
+    return reason;
+  }
+
+  translate(context: VcpuContext, address: Vaddr, access: AccessKind, kernelMode: boolean): Maddr | -1 {
+    this.#activate(context);
+    const { u32 } = this.#memory;
+    const mode = Cpu.KERNEL_MODE >> 2;
+    const before = u32[mode] ?? 0;
+    u32[mode] = kernelMode ? 1 : 0;
+    const result = this.#translation.translate(address, access);
+    u32[mode] = before;
+    return result as Maddr | -1; // a machine address or -1
+  }
+
+  flushTlb(): void {
+    this.counters.tlbFlushes++;
+    this.#translation.flush();
+  }
+
+  flushTlbPage(page: Vaddr): void {
+    this.#translation.flushPage(page);
+  }
+
+  hasCode(frame: Mfn): boolean {
+    return this.#cache.hasCode(frame);
+  }
+
+  invalidateCode(frame: Mfn): void {
+    if (!this.#cache.hasCode(frame)) return;
+    this.counters.invalidatedFrames++;
+    this.#cache.drop(frame, 0);
+  }
+
+  setHypervisorRoot(root: Mfn): void {
+    this.#memory.u32[Word.HYPERVISOR_ROOT >> 2] = addressOf(root);
+    this.#translation.flush();
+  }
+
+  #activate(context: VcpuContext): void {
+    if (this.#contexts.activate(context as Context)) this.#translation.flush(); // contexts come from createContext
+  }
+
+  /** Runs one instruction. @returns BUDGET when it completed */
+  #step(): ExitReason {
+    const record = this.#source.single();
+    if (record < 0) return this.#fault(record);
+    const reason = this.#finish(this.#interpreter.run(record, 1));
+    this.counters.instructions++;
+    return reason === 0 ? Exit.BUDGET : reason;
+  }
+
+  /** Turns an exit code into an exit; 0 when the guest just goes on. */
+  #finish(code: number): ExitReason | 0 {
+    const { u16, u32, i32, cpu } = this.#memory;
+    if (code === ExitCode.DISPATCH) return 0;
+    if (code === ExitCode.BUDGET) return Exit.BUDGET;
+    const record = u32[Word.RECORD >> 2] ?? 0;
+    const page = cpu.readU64(Cpu.CODE_PAGE);
+    cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));
+    if (code === ExitCode.PAGE_FAULT) return this.#fault(-1);
+    if (code === ExitCode.EXCEPTION && u16[(record + Rec.OPCODE) >> 1] !== EXIT_OPCODE) return this.#raise(u32[Word.DETAIL >> 2] ?? 0);
+    const detail = i32[(record + Rec.IMM) >> 2] ?? 0;
+    const exit = this.exit;
+    exit.nextRip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.C) >> 1] ?? 0));
+    switch (code) {
+      case ExitCode.EXCEPTION:
+        return this.#raise(detail);
+      case ExitCode.SYSCALL:
+        cpu.gpr[1] = exit.nextRip;
+        cpu.gpr[11] = BigInt(cpu.rflags);
+        cpu.rip = exit.nextRip;
+        return Exit.SYSCALL;
+      case ExitCode.SYSENTER:
+        return Exit.SYSENTER;
+      case ExitCode.SOFTWARE_INTERRUPT:
+        exit.vector = detail;
+        return Exit.SOFTWARE_INTERRUPT;
+      case ExitCode.TRAP:
+        cpu.rip = exit.nextRip;
+        return this.#raise(detail);
+      case ExitCode.ASSIST:
+        exit.assist = (detail & 0xff) as ExitRecord['assist']; // lowering packs an AssistKind
+        exit.reg = (detail >> 8) & 0xff;
+        exit.index = (detail >> 16) & 0xff;
+        exit.size = detail >>> 24;
+        exit.value = u32[temp(0) >> 2] ?? 0;
+        exit.stackDelta = u16[(record + Rec.D) >> 1] ?? 0;
+        return Exit.ASSIST;
+      default:
+        return bug(`exit code ${code}`);
+    }
+  }
+
+  #raise(vector: number): ExitReason {
+    this.exit.vector = vector;
+    this.exit.errorCode = 0;
+    return Exit.EXCEPTION;
+  }
+
+  /** A fault on translation: recorded by the walk (-1), or one of `CodeSource`'s own. */
+  #fault(kind: number): ExitReason {
+    const { u32, u64 } = this.#memory;
+    if (kind !== -1) return this.#raise(-kind - 2);
+    const code = u32[Word.FAULT_CODE >> 2] ?? 0;
+    if (code === NOT_CANONICAL) return this.#raise(Vector.GP);
+    this.exit.vector = Vector.PF;
+    this.exit.errorCode = code;
+    this.exit.faultAddress = u64[Word.SLOW_ADDRESS >> 3] ?? 0n;
+    return Exit.EXCEPTION;
+  }
+}

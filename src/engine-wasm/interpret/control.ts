@@ -1,0 +1,192 @@
+// Emission of control records: jumps that follow LINK, jumps through the dispatcher, exits.
+
+import { bug } from '../../base/index.ts';
+import { Cpu, Gpr } from '../../engine/index.ts';
+import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
+import { ExitCode } from '../ir/exit-code.ts';
+import { Rec, RECORD_SIZE } from '../ir/record.ts';
+import { gprSlot } from '../ir/slots.ts';
+import { Word } from '../runtime/layout.ts';
+import type { Label } from '../wasm/function-builder.ts';
+import { M, W } from '../wasm/instructions.ts';
+import type { InterpreterEmitter } from './emitter.ts';
+import { emitPush, emitStackLoad } from './memory-access.ts';
+
+const RSP = gprSlot(Gpr.RSP);
+
+/** Where control goes from a record. */
+export interface Targets {
+  /** Runs the record in the `record` local. */
+  readonly next: Label;
+  /** Looks up the address in the `rip` local. */
+  readonly dispatch: Label;
+}
+
+/** Emits one control operation; the code never falls out of it. */
+export function emitControl(e: InterpreterEmitter, name: string, targets: Targets): void {
+  const f = e.f;
+  const condition = CONDITIONS.findIndex((suffix) => name === `j${suffix}`);
+  if (condition >= 0) {
+    pushCondition(e, condition);
+    emitConditionalJump(e, targets);
+    return;
+  }
+  switch (name) {
+    case 'jmp':
+      emitDirectJump(e, targets);
+      break;
+    case 'jz64':
+    case 'jnz64':
+      e.read('a', M.i64Load);
+      f.op(W.i64Eqz);
+      if (name === 'jnz64') f.op(W.i32Eqz);
+      emitConditionalJump(e, targets);
+      break;
+    case 'jz32':
+    case 'jnz32':
+      e.read('a', M.i32Load);
+      f.op(W.i32Eqz);
+      if (name === 'jnz32') f.op(W.i32Eqz);
+      emitConditionalJump(e, targets);
+      break;
+    case 'jmpr':
+      e.read('c', M.i64Load);
+      f.set(e.locals.rip);
+      emitDispatch(e, targets);
+      break;
+    case 'call':
+      emitPush(e, () => pushCodeAddress(e, () => e.number('a')));
+      emitDirectJump(e, targets);
+      break;
+    case 'callr':
+      // the target is read first: it may be in rsp
+      e.read('c', M.i64Load);
+      f.set(e.locals.rip);
+      emitPush(e, () => pushCodeAddress(e, () => e.number('a')));
+      emitDispatch(e, targets);
+      break;
+    case 'ret':
+      emitStackLoad(e);
+      e.writeState(RSP, M.i64Store, () => {
+        f.get(e.locals.address).i64(8).op(W.i64Add);
+        e.imm64();
+        f.op(W.i64Add);
+      });
+      f.get(e.i64[0]).set(e.locals.rip);
+      emitDispatch(e, targets);
+      break;
+    case 'exit':
+      e.markRecord();
+      charge(e);
+      e.leaveWith(() => e.number('a'));
+      break;
+    case 'string':
+      emitRuntimeCall(e, e.callees.string);
+      emitNext(e, targets);
+      break;
+    case 'helper':
+      e.markRecord();
+      f.get(e.locals.record);
+      e.imm32();
+      f.call(e.callees.helper);
+      f.if();
+      e.leave(ExitCode.EXCEPTION);
+      f.end();
+      emitNext(e, targets);
+      break;
+    case 'nextpage':
+      e.markRecord();
+      e.imm32();
+      f.call(e.callees.checkNextPage).op(W.i32Eqz);
+      f.if();
+      e.writeState(Cpu.RIP, M.i64Store, () => pushCodeAddress(e, () => pushOwnOffset(e)));
+      e.leave(ExitCode.DISPATCH);
+      f.end();
+      emitNext(e, targets);
+      break;
+    case 'rdtsc':
+      f.call(e.callees.readTsc);
+      emitNext(e, targets);
+      break;
+    default:
+      bug(`the interpreter has no control operation ${name}`);
+  }
+}
+
+/** Goes on with the following record. */
+export function emitNext(e: InterpreterEmitter, targets: Targets): void {
+  e.f.get(e.locals.record).i32(RECORD_SIZE).op(W.i32Add).set(e.locals.record).branch(targets.next);
+}
+
+/** Pushes CODE_PAGE + the i32 offset that `offset` pushes. */
+function pushCodeAddress(e: InterpreterEmitter, offset: () => void): void {
+  e.readState(Cpu.CODE_PAGE, M.i64Load);
+  offset();
+  e.f.op(W.i64ExtendI32U).op(W.i64Add);
+}
+
+function pushOwnOffset(e: InterpreterEmitter): void {
+  e.f.get(e.locals.record).mem(M.i32Load16U, Rec.RIP);
+}
+
+function charge(e: InterpreterEmitter): void {
+  const { budget } = e.locals;
+  e.f.get(budget);
+  e.number('b');
+  e.f.op(W.i32Sub).set(budget);
+}
+
+function emitConditionalJump(e: InterpreterEmitter, targets: Targets): void {
+  e.f.if();
+  emitDirectJump(e, targets);
+  e.f.end();
+  emitNext(e, targets);
+}
+
+/** Follows LINK when it is set; else goes through the dispatcher, which sets it for targets on the same page. */
+function emitDirectJump(e: InterpreterEmitter, targets: Targets): void {
+  const f = e.f;
+  const { record, budget, rip, linkFrom } = e.locals;
+  const link = e.i32[0];
+  f.get(record).mem(M.i32Load, Rec.LINK).tee(link);
+  f.if();
+  charge(e);
+  f.get(budget).i32(0).op(W.i32GtS);
+  f.if();
+  f.get(link).set(record).branch(targets.next);
+  f.end();
+  e.writeState(Cpu.RIP, M.i64Store, () => pushTarget(e));
+  e.leave(ExitCode.BUDGET);
+  f.end();
+  pushTarget(e);
+  f.set(rip);
+  f.i32(0).get(record);
+  e.imm32();
+  f.i32(4096).op(W.i32GeU).op(W.select).set(linkFrom);
+  e.number('b');
+  f.set(e.locals.charge).branch(targets.dispatch);
+}
+
+function pushTarget(e: InterpreterEmitter): void {
+  e.readState(Cpu.CODE_PAGE, M.i64Load);
+  e.imm64();
+  e.f.op(W.i64Add);
+}
+
+function emitDispatch(e: InterpreterEmitter, targets: Targets): void {
+  e.f.i32(0).set(e.locals.linkFrom);
+  e.number('b');
+  e.f.set(e.locals.charge).branch(targets.dispatch);
+}
+
+/** Calls a runtime function that gets the record; leaves with the exit code it returns, if any. */
+function emitRuntimeCall(e: InterpreterEmitter, callee: number): void {
+  const f = e.f;
+  const code = e.i32[0];
+  e.markRecord();
+  e.writeState(Word.BUDGET, M.i32Store, () => f.get(e.locals.budget));
+  f.get(e.locals.record).call(callee).tee(code);
+  f.if();
+  e.leaveWith(() => f.get(code));
+  f.end();
+}

@@ -1,0 +1,106 @@
+// The interpreter's view of an operation's operands: slots and immediates come out of the record, and
+// registers out of the state block at address 0 of memory 0.
+
+import { Cpu } from '../../engine/index.ts';
+import { ExitCode } from '../ir/exit-code.ts';
+import type { OpEmitter } from '../ir/operation.ts';
+import { type Field, FIELD_OFFSET, Rec } from '../ir/record.ts';
+import { Word } from '../runtime/layout.ts';
+import type { FunctionBuilder } from '../wasm/function-builder.ts';
+import { M } from '../wasm/instructions.ts';
+import type { Callees, Locals } from './locals.ts';
+
+/** Emits operands as loads from the current record and from memory 0. */
+export class InterpreterEmitter implements OpEmitter {
+  readonly f: FunctionBuilder;
+  readonly locals: Locals;
+  readonly callees: Callees;
+
+  constructor(f: FunctionBuilder, locals: Locals, callees: Callees) {
+    this.f = f;
+    this.locals = locals;
+    this.callees = callees;
+  }
+
+  get i64(): Locals['i64'] {
+    return this.locals.i64;
+  }
+
+  get i32(): Locals['i32'] {
+    return this.locals.i32;
+  }
+
+  get v128(): Locals['v128'] {
+    return this.locals.v128;
+  }
+
+  read(field: Field, load: number, displacement = 0): void {
+    this.number(field);
+    this.f.mem(load, displacement);
+  }
+
+  write(field: Field, store: number, value: () => void, displacement = 0): void {
+    this.number(field);
+    value();
+    this.f.mem(store, displacement);
+  }
+
+  number(field: Field): void {
+    this.f.get(this.locals.record).mem(M.i32Load16U, FIELD_OFFSET[field]);
+  }
+
+  imm32(): void {
+    this.f.get(this.locals.record).mem(M.i32Load, Rec.IMM);
+  }
+
+  imm64(): void {
+    this.f.get(this.locals.record).mem(M.i64Load32S, Rec.IMM);
+  }
+
+  readState(offset: number, load: number): void {
+    this.f.i32(0).mem(load, offset);
+  }
+
+  writeState(offset: number, store: number, value: () => void): void {
+    this.f.i32(0);
+    value();
+    this.f.mem(store, offset);
+  }
+
+  setFlags(result: () => void, aux: () => void): void {
+    this.writeState(Cpu.FLAG_RESULT, M.i64Store, result);
+    this.writeState(Cpu.FLAG_AUX, M.i32Store, aux);
+  }
+
+  callHelper(index: number): void {
+    // An operation with a fast path has no room for a helper number in its record: it is passed beside it.
+    this.markRecord();
+    this.f.get(this.locals.record).i32(index).call(this.callees.helper);
+    this.f.if();
+    this.leave(ExitCode.EXCEPTION);
+    this.f.end();
+  }
+
+  raise(vector: number): void {
+    this.writeState(Word.DETAIL, M.i32Store, () => this.f.i32(vector));
+    this.markRecord();
+    this.leave(ExitCode.EXCEPTION);
+  }
+
+  /** Notes the current record for the runtime. */
+  markRecord(): void {
+    this.writeState(Word.RECORD, M.i32Store, () => this.f.get(this.locals.record));
+  }
+
+  /** Returns from the interpreter with a constant exit code. */
+  leave(code: number): void {
+    this.leaveWith(() => this.f.i32(code));
+  }
+
+  /** Returns from the interpreter with the exit code that `code` pushes. */
+  leaveWith(code: () => void): void {
+    this.writeState(Word.BUDGET, M.i32Store, () => this.f.get(this.locals.budget));
+    code();
+    this.f.return();
+  }
+}

@@ -1,0 +1,136 @@
+// The interpreter: one WebAssembly function that runs packed records, generated from the table of
+// operations. A record's operation is found with one br_table; control that leaves the record list
+// goes through the dispatcher at the end of the function.
+
+import { Cpu } from '../../engine/index.ts';
+import { ExitCode } from '../ir/exit-code.ts';
+import type { Operation } from '../ir/operation.ts';
+import { Rec } from '../ir/record.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, MEMORY0_SIZE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB } from '../runtime/layout.ts';
+import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
+import { M, ValueType, W } from '../wasm/instructions.ts';
+import { ModuleBuilder } from '../wasm/module-builder.ts';
+import { emitControl, emitNext, type Targets } from './control.ts';
+import { InterpreterEmitter } from './emitter.ts';
+import { type Callees, declareLocals, type Locals } from './locals.ts';
+import { emitMemoryAccess } from './memory-access.ts';
+import { addSlowPaths, addWalk } from './walker.ts';
+
+const { i32 } = ValueType;
+const WASM_PAGE = 65536;
+
+/** Functions that the runtime supplies. */
+export interface RuntimeImports {
+  /** Gathers a load that crosses a page end. @returns machine address of the bytes, or -1 after recording a fault */
+  crossingLoad(bytes: number): number;
+  crossingLoadForWrite(bytes: number): number;
+  /** Makes the store of SLOW_VALUE that crosses a page end or goes back after `crossingLoadForWrite`. @returns 0 or an `ExitCode` */
+  crossingStore(bytes: number): number;
+  /** A store into a frame with decoded code has been made. */
+  codeWritten(machine: number, bytes: number): void;
+  /** Runs a runtime helper. @returns 0, or 1 when it raised an exception */
+  helper(record: number, index: number): number;
+  /** Runs a string instruction. @returns 0 or an `ExitCode` */
+  string(record: number): number;
+  readTsc(): void;
+  /** @returns 1 when the page behind the code page is mapped to `frame` and may be executed */
+  checkNextPage(frame: number): number;
+}
+
+/** What the generated module exports. */
+export interface InterpreterExports {
+  /** Runs records from `record` on. @returns an `ExitCode` */
+  run(record: number, budget: number): number;
+  /** Walks the page tables of the current mode. @returns a `WalkResult` */
+  walk(address: bigint, access: number): number;
+}
+
+/** Slot of the block table that a machine address maps to, as a byte offset in the table. */
+export function blockTableSlot(address: number): number {
+  return ((address ^ (address >>> 12) * HASH_FACTOR) & (2 ** BLOCK_TABLE_BITS - 1)) << 3;
+}
+
+const HASH_FACTOR = 37;
+
+/** The binary module of the interpreter for a machine memory of `machinePages` WebAssembly pages. */
+export function buildInterpreter(operations: readonly Operation[], machinePages: number): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const nrPages = MEMORY0_SIZE / WASM_PAGE;
+  module.importMemory('state', { initial: nrPages, maximum: nrPages, shared: false });
+  module.importMemory('machine', { initial: machinePages, maximum: machinePages, shared: true });
+  const crossingLoad = module.importFunction('crossingLoad', [i32], [i32]);
+  const crossingLoadForWrite = module.importFunction('crossingLoadForWrite', [i32], [i32]);
+  const crossingStore = module.importFunction('crossingStore', [i32], [i32]);
+  const codeWritten = module.importFunction('codeWritten', [i32, i32], []);
+  const helper = module.importFunction('helper', [i32, i32], [i32]);
+  const string = module.importFunction('string', [i32], [i32]);
+  const readTsc = module.importFunction('readTsc', [], []);
+  const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
+  const walk = addWalk(module);
+  const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
+  const run = buildRun(operations, { ...slow, helper, string, readTsc, checkNextPage });
+  module.exportFunction('run', module.addFunction(module.type([i32, i32], [i32]), run));
+  return module.encode();
+}
+
+function buildRun(operations: readonly Operation[], callees: Callees): FunctionBuilder {
+  const f = new FunctionBuilder(2);
+  const locals = declareLocals(f);
+  const e = new InterpreterEmitter(f, locals, callees);
+  f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).set(locals.tlb);
+  const next = f.loop();
+  const dispatch = f.block();
+  const labels: Label[] = operations.map(() => f.block());
+  // blocks open outermost first: the last label is the innermost block, which ends first
+  labels.reverse();
+  f.get(locals.record).mem(M.i32Load16U, Rec.OPCODE).branchTable(labels, labels[0] ?? next);
+  const targets: Targets = { next, dispatch };
+  for (const operation of operations) {
+    f.end();
+    emitOperation(e, operation, targets);
+  }
+  f.end();
+  emitDispatcher(e, locals, next);
+  f.end();
+  f.op(W.unreachable);
+  return f;
+}
+
+function emitOperation(e: InterpreterEmitter, operation: Operation, targets: Targets): void {
+  if (operation.kind === 'control') {
+    emitControl(e, operation.name, targets);
+    return;
+  }
+  if (operation.memory !== undefined) emitMemoryAccess(e, operation.memory);
+  operation.emit?.(e);
+  emitNext(e, targets);
+}
+
+/** Finds the block for `rip`, or leaves with DISPATCH. */
+function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): void {
+  const f = e.f;
+  const { rip, budget, charge, entry, offset, record, linkFrom } = locals;
+  const machine = e.i32[0];
+  const slot = e.i32[1];
+  f.get(budget).get(charge).op(W.i32Sub).set(budget);
+  f.get(rip).i64(8).op(W.i64ShrU).op(W.i32WrapI64).i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
+  f.get(locals.tlb).op(W.i32Add).set(entry);
+  f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64LtU).if();
+  f.get(offset).op(W.i32WrapI64).get(entry).mem(M.i32Load, Tlb.EXECUTE + 8).op(W.i32Add).tee(machine);
+  f.get(machine).i32(12).op(W.i32ShrU).i32(HASH_FACTOR).op(W.i32Mul).op(W.i32Xor).i32(2 ** BLOCK_TABLE_BITS - 1).op(W.i32And);
+  f.i32(3).op(W.i32Shl).tee(slot).mem(M.i32Load, BLOCK_TABLE).get(machine).op(W.i32Eq).if();
+  f.get(budget).i32(0).op(W.i32GtS).if();
+  e.writeState(Cpu.CODE_PAGE, M.i64Store, () => f.get(rip).get(offset).op(W.i64Sub));
+  f.get(slot).mem(M.i32Load, BLOCK_TABLE + 4).set(record);
+  f.get(linkFrom).if();
+  f.get(linkFrom).get(record).mem(M.i32Store, Rec.LINK);
+  f.end();
+  f.branch(next);
+  f.end();
+  e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
+  e.leave(ExitCode.BUDGET);
+  f.end();
+  f.end();
+  e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
+  e.leave(ExitCode.DISPATCH);
+}

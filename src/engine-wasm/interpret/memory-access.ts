@@ -1,0 +1,183 @@
+// Emission of guest memory operations: the address, the inline TLB lookup, and the way out to the slow
+// path. One unsigned compare of the distance to the entry's page covers a wrong page, a crossing of
+// the page end and a non-canonical address.
+
+import { Gpr } from '../../engine/index.ts';
+import { Vector } from '../../x86/index.ts';
+import { ExitCode } from '../ir/exit-code.ts';
+import type { MemoryAccess } from '../ir/operation.ts';
+import { gprSlot } from '../ir/slots.ts';
+import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word } from '../runtime/layout.ts';
+import { M, W } from '../wasm/instructions.ts';
+import type { InterpreterEmitter } from './emitter.ts';
+
+const MACHINE = 1;
+const RSP = gprSlot(Gpr.RSP);
+const ENTRY_SHIFT = 8; // page number * TLB_ENTRY_SIZE: >> 12 << 4
+const ENTRY_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
+const FRAME = 8; // offset of the frame's machine address in an entry
+
+/** Emits one memory operation. */
+export function emitMemoryAccess(e: InterpreterEmitter, access: MemoryAccess): void {
+  switch (access.action) {
+    case 'address':
+      return emitAddressOnly(e, access);
+    case 'load':
+      pushAddress(e, access);
+      return emitLoad(e, access, Tlb.READ, e.callees.slowLoad);
+    case 'loadForWrite':
+      pushAddress(e, access);
+      return emitLoad(e, access, Tlb.WRITE, e.callees.slowLoadForWrite);
+    case 'store':
+      pushAddress(e, access);
+      return emitStore(e, access, () => e.read('a', access.slotCode));
+    case 'storeBack':
+      return emitStoreBack(e, access);
+    case 'push':
+      return emitPush(e, () => e.read('a', access.slotCode));
+    case 'pop':
+      return emitPop(e);
+  }
+}
+
+/** Pushes an 8-byte value on the guest stack: faults leave RSP alone. */
+export function emitPush(e: InterpreterEmitter, value: () => void): void {
+  e.readState(RSP, M.i64Load);
+  e.f.i64(8).op(W.i64Sub);
+  emitStore(e, { action: 'store', bytes: 8, indexed: false, memoryCode: M.i64Store, slotCode: M.i64Load, aligned: false }, value);
+  e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address));
+}
+
+/** Leaves the 8 bytes at the top of the guest stack in the first i64 scratch local; RSP stays. */
+export function emitStackLoad(e: InterpreterEmitter): void {
+  const f = e.f;
+  e.readState(RSP, M.i64Load);
+  pushMachineAddress(e, 8, Tlb.READ, e.callees.slowLoad);
+  f.mem(M.i64Load, 0, MACHINE).set(e.i64[0]);
+}
+
+function emitPop(e: InterpreterEmitter): void {
+  emitStackLoad(e);
+  e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address).i64(8).op(W.i64Add));
+  e.write('a', M.i64Store, () => e.f.get(e.i64[0]));
+}
+
+/** Pushes slot b (+ slot c << d) + imm. */
+function pushAddress(e: InterpreterEmitter, access: MemoryAccess): void {
+  const f = e.f;
+  e.read('b', M.i64Load);
+  if (access.indexed) {
+    e.read('c', M.i64Load);
+    f.get(e.locals.record).mem(M.i64Load16U, 14).op(W.i64Shl).op(W.i64Add);
+  }
+  e.imm64();
+  f.op(W.i64Add);
+  if (access.aligned) {
+    f.tee(e.locals.address).i64(access.bytes - 1).op(W.i64And).op(W.i64Eqz).op(W.i32Eqz);
+    f.if();
+    e.raise(Vector.GP);
+    f.end();
+    f.get(e.locals.address);
+  }
+}
+
+function emitAddressOnly(e: InterpreterEmitter, access: MemoryAccess): void {
+  e.write('a', access.slotCode, () => {
+    pushAddress(e, access);
+    if (access.bytes === 4) e.f.i64(0xffffffffn).op(W.i64And);
+  });
+}
+
+/** Takes an i64 virtual address from the stack, keeps it in `address` and leaves the TLB lookup's verdict: i32 1 on a miss. */
+function pushTlbMiss(e: InterpreterEmitter, bytes: number, tlb: number): void {
+  const { address, entry, offset } = e.locals;
+  e.f.tee(address).i64(ENTRY_SHIFT).op(W.i64ShrU).op(W.i32WrapI64).i32(ENTRY_MASK).op(W.i32And).get(e.locals.tlb).op(W.i32Add);
+  e.f.set(entry);
+  e.f.get(address).get(entry).mem(M.i64Load, tlb).op(W.i64Sub).tee(offset).i64(4097 - bytes).op(W.i64GeU);
+}
+
+/** Pushes the machine address of a TLB hit. */
+function pushHit(e: InterpreterEmitter, tlb: number): void {
+  e.f.get(e.locals.offset).op(W.i32WrapI64).get(e.locals.entry).mem(M.i32Load, tlb + FRAME).op(W.i32Add);
+}
+
+/** Notes the access for the slow path. */
+function noteSlow(e: InterpreterEmitter): void {
+  e.markRecord();
+  e.writeState(Word.SLOW_ADDRESS, M.i64Store, () => e.f.get(e.locals.address));
+}
+
+/** Takes an i64 virtual address from the stack and pushes a machine address; leaves the code on a fault. */
+function pushMachineAddress(e: InterpreterEmitter, bytes: number, tlb: number, slow: number): void {
+  const f = e.f;
+  const machine = e.i32[0];
+  pushTlbMiss(e, bytes, tlb);
+  f.if();
+  noteSlow(e);
+  f.i32(bytes).call(slow).tee(machine).i32(-1).op(W.i32Eq);
+  f.if();
+  e.leave(ExitCode.PAGE_FAULT);
+  f.end();
+  f.else();
+  pushHit(e, tlb);
+  f.set(machine);
+  f.end();
+  f.get(machine);
+}
+
+function emitLoad(e: InterpreterEmitter, access: MemoryAccess, tlb: number, slow: number): void {
+  const f = e.f;
+  const machine = e.i32[0];
+  pushMachineAddress(e, access.bytes, tlb, slow);
+  f.set(machine);
+  if (access.action === 'loadForWrite') {
+    // the slow path leaves -1 in WRITE_BACK when the store must go through it too
+    f.get(machine).set(e.locals.writeBack);
+    f.get(e.locals.offset).i64(4097 - access.bytes).op(W.i64GeU);
+    f.if();
+    e.readState(Word.WRITE_BACK, M.i32Load);
+    f.set(e.locals.writeBack).end();
+  }
+  e.write('a', access.slotCode, () => {
+    f.get(machine).mem(access.memoryCode, 0, MACHINE);
+    if (access.memoryCode === M.i32Load8S || access.memoryCode === M.i32Load16S) f.op(W.i64ExtendI32U);
+  });
+}
+
+/** Takes an i64 virtual address from the stack. */
+function emitStore(e: InterpreterEmitter, access: MemoryAccess, value: () => void): void {
+  const f = e.f;
+  pushTlbMiss(e, access.bytes, Tlb.WRITE);
+  f.if();
+  noteSlow(e);
+  emitSlowStore(e, access, value);
+  f.else();
+  pushHit(e, Tlb.WRITE);
+  value();
+  f.mem(access.memoryCode, 0, MACHINE);
+  f.end();
+}
+
+function emitStoreBack(e: InterpreterEmitter, access: MemoryAccess): void {
+  const f = e.f;
+  const value = (): void => e.read('a', access.slotCode);
+  f.get(e.locals.writeBack).i32(-1).op(W.i32Eq);
+  f.if();
+  e.markRecord();
+  emitSlowStore(e, access, value);
+  f.else();
+  f.get(e.locals.writeBack);
+  value();
+  f.mem(access.memoryCode, 0, MACHINE);
+  f.end();
+}
+
+function emitSlowStore(e: InterpreterEmitter, access: MemoryAccess, value: () => void): void {
+  const f = e.f;
+  const code = e.i32[0];
+  e.writeState(Word.SLOW_VALUE, access.bytes === 16 ? M.v128Store : M.i64Store, value);
+  f.i32(access.bytes).call(e.callees.slowStore).tee(code);
+  f.if();
+  e.leaveWith(() => f.get(code));
+  f.end();
+}

@@ -1,0 +1,23 @@
+// Exit codes of generated code: how a run of the interpreter ended, before the engine turns it into an
+// exit of the engine port. Also the `a` field of `exit` records.
+
+/** Exit codes. */
+export const ExitCode = {
+  /** RIP is set; look the block up, decode it if need be, and go on. */
+  DISPATCH: 1,
+  /** The budget is used up; RIP is set. */
+  BUDGET: 2,
+  /** A page fault that the runtime has recorded, at the current record's instruction. */
+  PAGE_FAULT: 3,
+  /** An exception: the vector is in the exit detail; at the current record's instruction. */
+  EXCEPTION: 4,
+  /** `syscall`. */
+  SYSCALL: 5,
+  SYSENTER: 6,
+  /** `int n` and `int3`: imm = vector. */
+  SOFTWARE_INTERRUPT: 7,
+  /** imm = `AssistKind` | reg << 8 | index << 16 | size << 24; its value operand, if any, is in TEMP slot 0. */
+  ASSIST: 8,
+  /** `int3` and `int1`: a trap, rip behind the instruction; imm = vector. */
+  TRAP: 9,
+} as const;

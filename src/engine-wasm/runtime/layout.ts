@@ -1,0 +1,64 @@
+// Layout of memory 0, the engine's private memory: the active vCPU state at 0, words that generated
+// code and the runtime exchange, TLBs, the block table, the code map and the records of decoded code.
+// No guest address reaches it: guest memory is memory 1.
+
+/** Words that generated code and the TypeScript runtime exchange. Byte offsets. */
+export const Word = {
+  /** Record that was running when the code was left or a slow path was called. u32 */
+  RECORD: 0x400,
+  /** Vector of an exception. u32 */
+  DETAIL: 0x404,
+  /** What is left of the budget. i32 */
+  BUDGET: 0x408,
+  /** Machine address of the L4 table with the hypervisor's slots. u32 */
+  HYPERVISOR_ROOT: 0x40c,
+  /** Virtual address of the access that the fast path could not make. u64 */
+  SLOW_ADDRESS: 0x410,
+  /** Machine address that a load for write resolved to, or -1 when its store must take the slow path. i32 */
+  WRITE_BACK: 0x418,
+  /** Error code of a page fault without the U bit; its address is SLOW_ADDRESS. u32 */
+  FAULT_CODE: 0x41c,
+  /** Datum of a slow store; 16 bytes. */
+  SLOW_VALUE: 0x420,
+  /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
+  FX_IMAGE: 0x600,
+} as const;
+
+/** FAULT_CODE for an address that is not canonical: #GP(0) instead of #PF. */
+export const NOT_CANONICAL = 0xffff;
+
+/** Entries of a TLB. Direct-mapped by page number. */
+export const TLB_ENTRIES = 1024;
+
+/** A TLB entry: {u64 page address, u32 machine address of the frame, u32 unused}. */
+export const TLB_ENTRY_SIZE = 16;
+
+/** Byte offsets of the kernel-mode TLBs; the user-mode ones are `USER_TLB` further. */
+export const Tlb = { READ: 0x10000, WRITE: 0x14000, EXECUTE: 0x18000 } as const;
+
+/** Distance of the user-mode TLBs from the kernel-mode ones. */
+export const USER_TLB = 0x10000;
+
+/** End of the TLBs. */
+export const TLB_END = 0x2c000;
+
+/** Page address of empty TLB entries, not canonical; its own entry (number 0) is marked with the next page instead. */
+export const NO_PAGE = 0x7fff_0000_0000_0000n;
+
+/** The block table: direct-mapped {u32 machine address of the entry point, u32 record}. */
+export const BLOCK_TABLE = 0x40000;
+
+/** log2 of the entries of the block table. */
+export const BLOCK_TABLE_BITS = 16;
+
+/** One byte per machine frame: 1 when decoded code of it exists. */
+export const CODE_MAP = 0x100000;
+
+/** Most frames that machine memory can have: 4 GiB. */
+export const MAX_FRAMES = 0x100000;
+
+/** Records of decoded code. */
+export const RECORDS = 0x200000;
+
+/** Bytes of memory 0. */
+export const MEMORY0_SIZE = 0x3000000;

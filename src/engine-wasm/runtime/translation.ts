@@ -1,0 +1,110 @@
+// Address translation for the runtime: the same TLBs and the same walk that generated code uses, for
+// accesses that TypeScript makes on behalf of the running vCPU.
+
+import { Access, type AccessKind, Cpu } from '../../engine/index.ts';
+import type { EngineMemory } from './engine-memory.ts';
+import { NO_PAGE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from './layout.ts';
+
+const PAGE_SIZE = 4096;
+const TWO_32 = 2 ** 32;
+const TWO_47 = 2 ** 47;
+const TWO_48 = 2n ** 48n;
+const ALL_TLBS = [Tlb.READ, Tlb.WRITE, Tlb.EXECUTE, Tlb.READ + USER_TLB, Tlb.WRITE + USER_TLB, Tlb.EXECUTE + USER_TLB] as const;
+const TLB_OF: Readonly<Record<AccessKind, number>> = { [Access.READ]: Tlb.READ, [Access.WRITE]: Tlb.WRITE, [Access.EXECUTE]: Tlb.EXECUTE };
+const WALK_FAULT = 1;
+const WALK_CODE_FRAME = 2;
+
+/** TLBs and page walks of the active vCPU. */
+export class Translation {
+  readonly #memory: EngineMemory;
+  /** The generated walk; see `interpret/walker.ts`. */
+  #walk: (address: bigint, access: number) => number = () => WALK_FAULT;
+
+  constructor(memory: EngineMemory) {
+    this.#memory = memory;
+    this.flush();
+  }
+
+  /** Connects the generated walk. */
+  connect(walk: (address: bigint, access: number) => number): void {
+    this.#walk = walk;
+  }
+
+  /**
+   * Machine address of the low 48 bits `address` of a canonical address, in the current mode, or -1
+   * after recording the fault. @hot
+   */
+  translate(address: number, access: AccessKind): number {
+    const { u32 } = this.#memory;
+    const offset = address % PAGE_SIZE;
+    const entry = (TLB_OF[access] + this.#modeOffset() + entryOffset(address)) >> 2;
+    if (u32[entry] === (address - offset) >>> 0 && u32[entry + 1] === highHalf(address)) {
+      return (u32[entry + 2] ?? 0) + offset;
+    }
+    const result = this.#walk(signed(address), access);
+    if (result === WALK_FAULT) return -1;
+    if (result === WALK_CODE_FRAME) return u32[Word.WRITE_BACK >> 2] ?? 0;
+    return (u32[entry + 2] ?? 0) + offset;
+  }
+
+  /** Empties every TLB. */
+  flush(): void {
+    const { u64 } = this.#memory;
+    for (const tlb of ALL_TLBS) {
+      u64.fill(NO_PAGE, tlb >> 3, (tlb + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 3);
+      this.#clear(tlb);
+    }
+  }
+
+  /** Empties the write TLBs of both modes: a frame has got decoded code. */
+  flushWrites(): void {
+    const { u64 } = this.#memory;
+    for (const tlb of [Tlb.WRITE, Tlb.WRITE + USER_TLB]) {
+      u64.fill(NO_PAGE, tlb >> 3, (tlb + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 3);
+      this.#clear(tlb);
+    }
+  }
+
+  /** Forgets one page in every TLB. */
+  flushPage(address: number): void {
+    for (const tlb of ALL_TLBS) this.#clear(tlb + entryOffset(address));
+  }
+
+  /** Maps a page readable and writable to a frame in the current mode until it is flushed. */
+  override(page: number, frameAddress: number): void {
+    const { u32 } = this.#memory;
+    for (const tlb of [Tlb.READ, Tlb.WRITE]) {
+      const entry = (tlb + this.#modeOffset() + entryOffset(page)) >> 2;
+      u32[entry] = page >>> 0;
+      u32[entry + 1] = highHalf(page);
+      u32[entry + 2] = frameAddress;
+    }
+  }
+
+  #modeOffset(): number {
+    return this.#memory.u32[Cpu.KERNEL_MODE >> 2] === 0 ? USER_TLB : 0;
+  }
+
+  /**
+   * Empties one entry. An empty entry's tag is an address whose page belongs in another entry, so
+   * that no address at all, canonical or not, can hit it.
+   */
+  #clear(entry: number): void {
+    const isFirst = (entry & (TLB_ENTRIES * TLB_ENTRY_SIZE - 1)) === 0;
+    this.#memory.u64[entry >> 3] = isFirst ? NO_PAGE + BigInt(PAGE_SIZE) : NO_PAGE;
+  }
+}
+
+function entryOffset(address: number): number {
+  return (Math.floor(address / PAGE_SIZE) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+}
+
+/** High half of the sign-extended 64-bit address. */
+function highHalf(address: number): number {
+  const high = Math.floor(address / TWO_32);
+  return (address >= TWO_47 ? high | 0xffff0000 : high) >>> 0;
+}
+
+function signed(address: number): bigint {
+  return address >= TWO_47 ? BigInt(address) - TWO_48 : BigInt(address);
+}

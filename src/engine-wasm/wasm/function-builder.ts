@@ -1,0 +1,211 @@
+// Builds the body of one WebAssembly function. Methods append one instruction each and return the
+// builder, so that a sequence reads like the text format. Labels are numbered by nesting depth at the
+// moment a block opens; `branch` works out the relative depth.
+
+import { bug } from '../../base/index.ts';
+import { Bytes } from './bytes.ts';
+import { type ValueTypeCode, W } from './instructions.ts';
+
+/** A block that can be branched to. */
+export type Label = number;
+
+const BLOCK = 0x02;
+const LOOP = 0x03;
+const IF = 0x04;
+const BR = 0x0c;
+const BR_IF = 0x0d;
+const BR_TABLE = 0x0e;
+const CALL = 0x10;
+const CALL_INDIRECT = 0x11;
+const LOCAL_GET = 0x20;
+const LOCAL_SET = 0x21;
+const LOCAL_TEE = 0x22;
+const I32_CONST = 0x41;
+const I64_CONST = 0x42;
+const V128_CONST = 0xfd0c;
+const I8X16_SHUFFLE = 0xfd0d;
+const EMPTY_TYPE = 0x40;
+const MULTI_MEMORY_FLAG = 0x40;
+
+/** The body of a function in the making. */
+export class FunctionBuilder {
+  readonly #code = new Bytes();
+  readonly #locals: ValueTypeCode[] = [];
+  readonly #nrParameters: number;
+  #depth = 0;
+
+  constructor(nrParameters: number) {
+    this.#nrParameters = nrParameters;
+  }
+
+  /** Bytes of code so far. */
+  get size(): number {
+    return this.#code.length;
+  }
+
+  /** Declares a local variable and returns its index. */
+  local(type: ValueTypeCode): number {
+    this.#locals.push(type);
+    return this.#nrParameters + this.#locals.length - 1;
+  }
+
+  /** Appends an instruction of `W`. */
+  op(code: number): this {
+    if (code > 0xff) {
+      this.#code.byte(code >= 0xfe00 ? 0xfd : code >> 8);
+      this.#code.unsigned(code >= 0xfe00 ? code - 0xfd00 : code & 0xff);
+    } else {
+      this.#code.byte(code);
+    }
+    return this;
+  }
+
+  /** Appends a load or store of `M` on a memory; the alignment hint is 1 byte. */
+  mem(code: number, offset: number, memory = 0): this {
+    this.op(code);
+    if (memory === 0) {
+      this.#code.byte(0);
+    } else {
+      this.#code.byte(MULTI_MEMORY_FLAG);
+      this.#code.unsigned(memory);
+    }
+    this.#code.unsigned(offset);
+    return this;
+  }
+
+  /** Appends a lane access of `L`. */
+  lane(code: number, lane: number): this {
+    this.op(code);
+    this.#code.byte(lane);
+    return this;
+  }
+
+  get(local: number): this {
+    this.#code.byte(LOCAL_GET);
+    this.#code.unsigned(local);
+    return this;
+  }
+
+  set(local: number): this {
+    this.#code.byte(LOCAL_SET);
+    this.#code.unsigned(local);
+    return this;
+  }
+
+  tee(local: number): this {
+    this.#code.byte(LOCAL_TEE);
+    this.#code.unsigned(local);
+    return this;
+  }
+
+  i32(value: number): this {
+    this.#code.byte(I32_CONST);
+    this.#code.signed(value);
+    return this;
+  }
+
+  i64(value: bigint | number): this {
+    this.#code.byte(I64_CONST);
+    this.#code.signed64(BigInt(value));
+    return this;
+  }
+
+  /** A v128 constant from its 16 bytes, lowest first. */
+  v128(bytes: readonly number[]): this {
+    this.op(V128_CONST);
+    for (const byte of bytes) this.#code.byte(byte);
+    return this;
+  }
+
+  /** i8x16.shuffle: lanes 0 to 15 of the first operand, 16 to 31 of the second. */
+  shuffle(lanes: readonly number[]): this {
+    this.op(I8X16_SHUFFLE);
+    for (const lane of lanes) this.#code.byte(lane);
+    return this;
+  }
+
+  block(result: number = EMPTY_TYPE): Label {
+    return this.#open(BLOCK, result);
+  }
+
+  loop(result: number = EMPTY_TYPE): Label {
+    return this.#open(LOOP, result);
+  }
+
+  if(result: number = EMPTY_TYPE): Label {
+    return this.#open(IF, result);
+  }
+
+  else(): this {
+    return this.op(W.else);
+  }
+
+  end(): this {
+    this.#depth--;
+    return this.op(W.end);
+  }
+
+  branch(label: Label): this {
+    this.#code.byte(BR);
+    this.#code.unsigned(this.#depth - label);
+    return this;
+  }
+
+  branchIf(label: Label): this {
+    this.#code.byte(BR_IF);
+    this.#code.unsigned(this.#depth - label);
+    return this;
+  }
+
+  branchTable(labels: readonly Label[], fallback: Label): this {
+    this.#code.byte(BR_TABLE);
+    this.#code.unsigned(labels.length);
+    for (const label of labels) this.#code.unsigned(this.#depth - label);
+    this.#code.unsigned(this.#depth - fallback);
+    return this;
+  }
+
+  call(functionIndex: number): this {
+    this.#code.byte(CALL);
+    this.#code.unsigned(functionIndex);
+    return this;
+  }
+
+  callIndirect(typeIndex: number, table = 0): this {
+    this.#code.byte(CALL_INDIRECT);
+    this.#code.unsigned(typeIndex);
+    this.#code.unsigned(table);
+    return this;
+  }
+
+  return(): this {
+    return this.op(W.return);
+  }
+
+  /** The encoded body: local declarations, code and the final `end`. */
+  body(): Uint8Array {
+    if (this.#depth !== 0) bug('a WebAssembly block is still open');
+    const out = new Bytes();
+    const runs: { type: number; count: number }[] = [];
+    for (const type of this.#locals) {
+      const last = runs.at(-1);
+      if (last?.type === type) last.count++;
+      else runs.push({ type, count: 1 });
+    }
+    out.unsigned(runs.length);
+    for (const run of runs) {
+      out.unsigned(run.count);
+      out.byte(run.type);
+    }
+    out.append(this.#code.view());
+    out.byte(W.end);
+    return out.view();
+  }
+
+  #open(code: number, result: number): Label {
+    this.#code.byte(code);
+    this.#code.byte(result);
+    return ++this.#depth;
+  }
+}
+
