@@ -3,7 +3,7 @@
 // Plain JavaScript without imports beyond Node's own: it runs before anything of the project does.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
@@ -62,8 +62,10 @@ function ensurePackages() {
   if (npm.error !== undefined) {
     return `cannot run npm (${npm.error.message}): install npm, then run 'npm ci' in ${root}`;
   }
-  if (npm.status !== 0 || !packagesAreFresh()) {
+  // A full disk is only a warning to npm.
+  if (npm.status !== 0 || npm.stderr.includes('ENOSPC') || !packagesAreFresh()) {
     const reason = npmReason(npm.stderr);
+    rmSync(join(root, 'node_modules'), { recursive: true, force: true });
     return `npm ci failed (${reason}): check the network and the disk, then run 'npm ci' in ${root}`;
   }
   return undefined;
@@ -107,12 +109,11 @@ function readPackages(lockFile) {
  * @returns {string}
  */
 function npmReason(output) {
-  const errors = output
+  const lines = output
     .split('\n')
-    .filter((line) => /^npm (error|ERR!)/.test(line))
-    .map((line) => line.replace(/^npm (error|ERR!) ?/, '').trim())
-    .filter((line) => line !== '' && !/^(code|errno|syscall|A complete log)/.test(line));
-  return errors[0] ?? 'no reason given';
+    .map((line) => line.replace(/^npm (error|ERR!|warn|WARN) ?/, '').trim())
+    .filter((line) => line !== '' && !/^(code|errno|syscall|A complete log|Unknown user config)\b/.test(line));
+  return lines.find((line) => /E[A-Z]{4,}|rror/.test(line)) ?? lines[0] ?? 'no reason given';
 }
 
 /**

@@ -11,6 +11,7 @@ import { suites } from './suites.ts';
 import type { StepSuite, TestSuite } from './suites.ts';
 import type { Tally } from './support/tally.ts';
 
+const MAX_OUTPUT_LINES = 300;
 const root = join(import.meta.dirname, '..');
 const env = { ...process.env, PATH: join(root, 'node_modules', '.bin') + delimiter + (process.env['PATH'] ?? '') };
 
@@ -53,10 +54,17 @@ function runSteps(suite: StepSuite): Tally {
       tally.passed += 1;
     } else {
       tally.failed += 1;
-      console.log(child.error?.message ?? child.stdout + child.stderr);
+      console.log(child.error?.message ?? shorten(child.stdout + child.stderr));
     }
   }
   return tally;
+}
+
+/** A step that fails everywhere at once says the same thing many times. */
+function shorten(output: string): string {
+  const lines = output.trimEnd().split('\n');
+  const rest = lines.length - MAX_OUTPUT_LINES;
+  return rest <= 0 ? output : [...lines.slice(0, MAX_OUTPUT_LINES), `... and ${rest} lines more`].join('\n');
 }
 
 function runTests(suite: TestSuite): Tally {
