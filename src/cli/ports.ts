@@ -48,7 +48,7 @@ export type ConsoleSink = (bytes: Uint8Array) => void | Promise<void>;
 export interface RunningDomain {
   /** Settles once: with the end, or with the error when the fault was ours. */
   readonly ended: Promise<DomainEnd>;
-  /** Types `bytes` into the console. A promise settles when there is room for more. */
+  /** Types `bytes` into the console. A promise settles when there is room for more, or the domain has ended. */
   writeConsole(bytes: Uint8Array): void | Promise<void>;
   /** Sends all console output to `sink`, from the first byte on. Called once. All of it has been sunk when `ended` settles. */
   onConsole(sink: ConsoleSink): void;

@@ -43,10 +43,13 @@ test('run: a guest that crashes gives status 3 and its report, in quiet mode too
   assert.equal(world.readStderr(), "guest 'guest' crashed: oops\n  rip 0xffffffff81000000\n");
 });
 
-test('run: a guest that reboots is started again', async () => {
-  const { machine, status } = await start('reboot-once');
-  assert.equal(await status, 0);
+test('run: a guest that reboots is started again, and the console goes on', async () => {
+  const { world, machine, status } = await start('reboot-once', ['-q'], new ScriptedWorld().withTerminal());
   assert.equal(machine.starts, 2);
+  world.stdin.write('abq');
+  assert.equal(await status, 0);
+  assert.equal(machine.typed, 'abq');
+  assert.deepEqual(world.rawModes, [true, false]);
 });
 
 test('run: bad input gives status 1 and the one line that names it', async () => {

@@ -118,6 +118,7 @@ class Run {
           cancelTimeout?.();
           return this.#domainOutcome(end);
         }
+        this.#domain = undefined;
         this.#messages.notice(`'${this.#config.name}' reboots`);
         await domain.destroy();
       }

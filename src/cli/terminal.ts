@@ -46,8 +46,11 @@ export class Keyboard {
     return this.#state === 'open' && this.#world.stdin.isTTY === true;
   }
 
-  /** Starts to read. @throws VmmError TERMINAL_UNUSABLE */
+  /** Starts to read, unless it does already. @throws VmmError TERMINAL_UNUSABLE */
   open(): void {
+    if (this.#state === 'open') {
+      return;
+    }
     const { stdin } = this.#world;
     if (stdin.isTTY === true) {
       try {

@@ -22,6 +22,8 @@ interface Part {
 
 const crash: DomainEnd = { kind: 'crash', report: "guest 'guest' crashed: oops\n  rip 0xffffffff81000000\n" };
 
+const reboot: Part = { onStart: (stage) => stage.end({ kind: 'reboot' }) };
+
 /** Every part by its name. All but the silent ones first say which process they run in. */
 const parts: Readonly<Record<string, Part>> = {
   poweroff: {
@@ -83,9 +85,7 @@ export function scriptedMachine(): ScriptedMachine {
           await delay(60_000, undefined, { signal });
           break;
         case 'reboot-once':
-          return new ScriptedDomain(machine, {
-            onStart: (stage) => stage.end({ kind: machine.starts === 1 ? 'reboot' : 'poweroff' }),
-          });
+          return new ScriptedDomain(machine, machine.starts === 1 ? reboot : (parts['keys'] ?? {}));
         case 'flood':
           return new FloodDomain();
         default:
