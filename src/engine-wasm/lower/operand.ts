@@ -1,0 +1,68 @@
+// What lowerings share: operation numbers by operand width, the slots of register operands, loads and
+// stores of the ModRM operand.
+
+import type { Instruction } from '../decode/instruction.ts';
+import type { IrBuilder } from '../ir/builder.ts';
+import { opcodeOf } from '../ir/operations.ts';
+import { byteSlot, gprSlot } from '../ir/slots.ts';
+
+/** Operand width in bits. */
+export type OperandWidth = 8 | 16 | 32 | 64;
+
+/** Operation numbers of a family by width: use `family[width >> 4]`. */
+export type OpcodeFamily = readonly number[];
+
+/** Numbers of `name` + width + `suffix`; widths that do not exist have number 0. @param widths - the widths that exist */
+export function family(name: string, suffix = '', widths: readonly OperandWidth[] = [8, 16, 32, 64]): OpcodeFamily {
+  const numbers = [0, 0, 0, 0, 0];
+  for (const width of widths) numbers[width >> 4] = opcodeOf(`${name}${width}${suffix}`);
+  return numbers;
+}
+
+const LOAD = family('ld');
+const STORE = family('st');
+const LOAD_FOR_WRITE = family('ldw');
+const STORE_BACK = family('stw');
+const HELPER = opcodeOf('helper');
+
+/** Slot of the register in the ModRM reg field. */
+export function regSlot(i: Instruction, width: OperandWidth): number {
+  return width === 8 ? byteSlot(i.reg, i.rex) : gprSlot(i.reg);
+}
+
+/** Slot of the register in the ModRM r/m field. */
+export function rmSlot(i: Instruction, width: OperandWidth): number {
+  return width === 8 ? byteSlot(i.rm, i.rex) : gprSlot(i.rm);
+}
+
+/** Slot of the r/m operand's value: the register itself, or `temporary` after a load. */
+export function readRm(b: IrBuilder, i: Instruction, width: OperandWidth, temporary: number): number {
+  if (!i.isMemory) return rmSlot(i, width);
+  load(b, i, width, temporary);
+  return temporary;
+}
+
+/** Loads the memory operand into a slot: 8 and 16 bits leave the rest of the slot, 32 bits clear it. */
+export function load(b: IrBuilder, i: Instruction, width: OperandWidth, slot: number): void {
+  b.mem(LOAD[width >> 4], slot, i);
+}
+
+/** Stores a slot to the memory operand. */
+export function store(b: IrBuilder, i: Instruction, width: OperandWidth, slot: number): void {
+  b.mem(STORE[width >> 4], slot, i);
+}
+
+/** Loads the memory operand, which `storeBack` follows; faults as the store would. */
+export function loadForWrite(b: IrBuilder, i: Instruction, width: OperandWidth, slot: number): void {
+  b.mem(LOAD_FOR_WRITE[width >> 4], slot, i);
+}
+
+/** Stores to the memory operand that `loadForWrite` loaded from; cannot fault. */
+export function storeBack(b: IrBuilder, i: Instruction, width: OperandWidth, slot: number): void {
+  b.mem(STORE_BACK[width >> 4], slot, i);
+}
+
+/** Calls a runtime helper. @param index - from `helperIndex`; @param argument - 16 bits that the helper knows the meaning of */
+export function helper(b: IrBuilder, index: number, slotA: number, slotB: number, argument: number): void {
+  b.op(HELPER, slotA, slotB, argument, 0, index);
+}
