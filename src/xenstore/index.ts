@@ -1,3 +1,5 @@
+export { backendPath, createDomainNodes, removeDomainNodes } from './domain-nodes.ts';
+export type { DomainNodes } from './domain-nodes.ts';
 export type { LocalTransaction, LocalWatch, WatchHandler } from './local.ts';
 export { LocalStore } from './local.ts';
 export type { StoreQuota } from './quota.ts';

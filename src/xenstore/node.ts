@@ -30,7 +30,7 @@ export interface NodeView {
   remove(path: StorePath): void;
   /** How many nodes a domain owns. */
   owned(domid: Domid): number;
-  /** An operation failed after its first step, where the reference daemon leaves a transaction unfit to be committed. */
+  /** A node could not be made for lack of quota, after which the reference daemon lets no transaction take effect. */
   spoil(): void;
 }
 

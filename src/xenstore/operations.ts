@@ -73,11 +73,12 @@ export function removeNode(context: OperationContext, path: StorePath): StoreErr
   return undefined;
 }
 
-/** Removes a node that is there, and everything under it, without any check. */
+/** Removes a node that is there, and everything under it, without any check. Watches are told of the lowest nodes first. */
 export function removeTree(context: OperationContext, path: StorePath): void {
   const { view } = context;
-  context.changed(path, false);
   removeBelow(context, path);
+  context.changed(path, false);
+  view.remove(path);
   const parent = view.get(parentOf(path));
   if (parent !== undefined) {
     const name = nameOf(path);
@@ -134,14 +135,12 @@ function createNode(context: OperationContext, path: StorePath, value: Uint8Arra
     return [at, { value: child ? NO_VALUE : value, permissions, children: child ? [nameOf(child)] : [] }];
   });
   const owned = view.owned(subject.domid);
-  const refused = made.findIndex(
+  const refused = made.some(
     ([, node], index) => (!subject.privileged && owned + index >= quota.nodes) || isTooBig(context, node),
   );
   const parent = { ...top, children: [...top.children, nameOf(missing.at(-1) ?? path)] };
-  if (refused >= 0 || isTooBig(context, parent)) {
-    if (refused !== 0) {
-      context.view.spoil();
-    }
+  if (refused || isTooBig(context, parent)) {
+    view.spoil();
     return 'ENOSPC';
   }
   for (const [at, node] of made) {
@@ -158,10 +157,11 @@ function isTooBig({ subject, quota }: OperationContext, node: NodeContent): bool
 
 function removeBelow(context: OperationContext, path: StorePath): void {
   for (const name of context.view.get(path)?.children ?? []) {
-    removeBelow(context, childOf(path, name));
+    const child = childOf(path, name);
+    removeBelow(context, child);
+    context.changed(child, true);
+    context.view.remove(child);
   }
-  context.changed(path, true);
-  context.view.remove(path);
 }
 
 function closestAbove(view: NodeView, path: StorePath): StorePath {

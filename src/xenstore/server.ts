@@ -46,7 +46,10 @@ export interface DomainLink {
 
 const DOMAIN_0 = domid(0);
 
-/** Steps in one turn; then other work gets its turn. */
+/** How long a turn may take; then other work gets its turn. */
+const TURN_NS = 5e6;
+
+/** Steps in one turn at most. */
 const STEPS_PER_TURN = 256;
 
 /** The store daemon. */
@@ -203,13 +206,14 @@ export class StoreServer implements DomainRegistry {
     const touched = new Set<RingConnection>();
     this.#running = true;
     try {
+      const end = this.#ports.clock.nowNs() + TURN_NS;
       let steps = 0;
       // One that is still ready goes to the end of the set, so this loop takes turns.
       for (const connection of this.#ready) {
         touched.add(connection);
         this.#step(connection);
         steps += 1;
-        if (steps === STEPS_PER_TURN) {
+        if (steps === STEPS_PER_TURN || this.#ports.clock.nowNs() >= end) {
           break;
         }
       }
