@@ -81,7 +81,9 @@ class WasmEngine implements Engine {
       helper: (record, index) => {
         const at = record >> 1;
         const { u16 } = memory;
-        const result = HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u16[at + Rec.C / 2] ?? 0) ?? bug('no such helper');
+        const result =
+          HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u16[at + Rec.C / 2] ?? 0) ??
+          bug('no such helper');
         if (result !== 0) memory.u32[Word.DETAIL >> 2] = result - 1;
         return result;
       },
@@ -202,7 +204,8 @@ class WasmEngine implements Engine {
     const page = cpu.readU64(Cpu.CODE_PAGE);
     cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));
     if (code === ExitCode.PAGE_FAULT) return this.#fault(-1);
-    if (code === ExitCode.EXCEPTION && u16[(record + Rec.OPCODE) >> 1] !== EXIT_OPCODE) return this.#raise(u32[Word.DETAIL >> 2] ?? 0);
+    if (code === ExitCode.EXCEPTION && u16[(record + Rec.OPCODE) >> 1] !== EXIT_OPCODE)
+      return this.#raise(u32[Word.DETAIL >> 2] ?? 0);
     const detail = i32[(record + Rec.IMM) >> 2] ?? 0;
     const exit = this.exit;
     exit.nextRip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.C) >> 1] ?? 0));
@@ -222,6 +225,9 @@ class WasmEngine implements Engine {
       case ExitCode.TRAP:
         cpu.rip = exit.nextRip;
         return this.#raise(detail);
+      case ExitCode.RESUME:
+        cpu.rip = exit.nextRip;
+        return 0;
       case ExitCode.ASSIST:
         exit.assist = (detail & 0xff) as ExitRecord['assist']; // lowering packs an AssistKind
         exit.reg = (detail >> 8) & 0xff;

@@ -20,4 +20,6 @@ export const ExitCode = {
   ASSIST: 8,
   /** `int3` and `int1`: a trap, rip behind the instruction; imm = vector. */
   TRAP: 9,
+  /** Go on behind the instruction after a look at TF: it may have changed (popf). */
+  RESUME: 10,
 } as const;

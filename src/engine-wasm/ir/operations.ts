@@ -6,6 +6,7 @@ import { arithmeticOperations } from './operations/arithmetic.ts';
 import { bitOperations } from './operations/bits.ts';
 import { conditionOperations } from './operations/condition.ts';
 import { controlOperations } from './operations/control.ts';
+import { flagOperations } from './operations/flag.ts';
 import { memoryOperations } from './operations/memory.ts';
 import { moveOperations } from './operations/move.ts';
 import { multiplyOperations } from './operations/multiply.ts';
@@ -21,6 +22,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...conditionOperations(),
   ...shiftOperations(),
   ...bitOperations(),
+  ...flagOperations(),
   ...multiplyOperations(),
   ...simdOperations(),
 ];

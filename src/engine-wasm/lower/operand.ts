@@ -2,6 +2,7 @@
 // stores of the ModRM operand.
 
 import type { Instruction } from '../decode/instruction.ts';
+import type { Row } from '../decode/row.ts';
 import type { IrBuilder } from '../ir/builder.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { byteSlot, gprSlot } from '../ir/slots.ts';
@@ -17,6 +18,17 @@ export function family(name: string, suffix = '', widths: readonly OperandWidth[
   const numbers = [0, 0, 0, 0, 0];
   for (const width of widths) numbers[width >> 4] = opcodeOf(`${name}${width}${suffix}`);
   return numbers;
+}
+
+/** Numbers of a family that has no 8-bit form: `name` + 16, 32 or 64 + `suffix`. */
+export function wordFamily(name: string, suffix = ''): OpcodeFamily {
+  return family(name, suffix, [16, 32, 64]);
+}
+
+/** True when a row's first operand is a byte. */
+export function isByteRow(row: Row): boolean {
+  const first = row.operands[0];
+  return first !== undefined && (first.size === 'b' || first.text === 'AL');
 }
 
 const LOAD = family('ld');

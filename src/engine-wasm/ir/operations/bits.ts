@@ -1,6 +1,7 @@
 // Bit tests, bit scans and population count. Intel SDM vol. 2A, BT, BTC, BTR, BTS, BSF, BSR, POPCNT.
 // Fields: a = destination slot, b = source slot, c = slot of the bit index or imm = index, taken modulo
-// the width. bt has no destination.
+// the width. bt has no destination. bitaddr: a = byte offset of the operand-sized word that the bit index
+// at slot b, signed, lies in.
 
 import { Cpu, Rflags } from '../../../engine/index.ts';
 import { M, W } from '../../wasm/instructions.ts';
@@ -21,6 +22,7 @@ export function bitOperations(): Operation[] {
         add(name + suffix, (e) => emitBitTest(e, width, index, change));
       }
     }
+    add(`bitaddr${width}`, (e) => emitBitAddress(e, width));
     add(`bsf${width}`, (e) => emitScan(e, width, true));
     add(`bsr${width}`, (e) => emitScan(e, width, false));
     add(`popcnt${width}`, (e) => emitPopulationCount(e, width));
@@ -62,6 +64,19 @@ function emitBitTest(
       constant(e, width, -1);
       f.op(code.xor).op(code.and);
     }
+  });
+}
+
+/** Bit strings in memory reach 2^(width - 1) bits to either side of their address. */
+function emitBitAddress(e: OpEmitter, width: Width): void {
+  const loads = { 8: M.i64Load8S, 16: M.i64Load16S, 32: M.i64Load32S, 64: M.i64Load };
+  e.write('a', M.i64Store, () => {
+    e.read('b', loads[width]);
+    e.f
+      .i64(3)
+      .op(W.i64ShrS)
+      .i64(-width / 8)
+      .op(W.i64And);
   });
 }
 
