@@ -64,7 +64,7 @@ export function unpackString(payload: Uint8Array): string | undefined {
   return payload.indexOf(0) === payload.length - 1 && payload.length > 0 ? textOf(payload.subarray(0, -1)) : undefined;
 }
 
-/** The number that a decimal text starts with, as C's atoi reads it, within u32; 0 if it starts with none. */
+/** The number that a decimal text starts with, as C's atoi reads it, taken as u32; 0 if it starts with none. */
 export function leadingNumber(text: string): number {
-  return Math.min(Number(/^\s*\+?(\d+)/.exec(text)?.[1] ?? 0), 0xffffffff);
+  return Number(/^\s*([-+]?\d+)/.exec(text)?.[1] ?? 0) >>> 0;
 }
