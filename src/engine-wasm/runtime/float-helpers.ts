@@ -2,6 +2,10 @@
 // mnemonic with its operand form, such as `x87.fadd_st0_sti` or `x87.fld_m64`; SSE helpers are `sse.` and the mnemonic.
 
 import type { Helper } from './state.ts';
+import { SSE_ARITHMETIC } from './sse-float/arithmetic.ts';
+import { SSE_COMPARE } from './sse-float/compare.ts';
+import { SSE_CONVERT } from './sse-float/convert.ts';
+import { SSE_RECIPROCAL } from './sse-float/reciprocal.ts';
 import { ARITHMETIC } from './x87/arithmetic.ts';
 import { BCD } from './x87/bcd.ts';
 import { COMPARE } from './x87/compare.ts';
@@ -23,4 +27,8 @@ export const FLOAT_HELPERS: Readonly<Record<string, Helper>> = {
   ...CONTROL,
   ...ENVIRONMENT,
   ...MMX,
+  ...SSE_ARITHMETIC,
+  ...SSE_COMPARE,
+  ...SSE_CONVERT,
+  ...SSE_RECIPROCAL,
 };

@@ -42,7 +42,7 @@ export interface FloatCase {
   readonly image: Uint8Array;
 }
 
-/** Offsets in an outcome. */
+/** Offsets in an outcome. The image's x87 registers stand in physical order there, so that a push moves none. */
 export const Outcome = { TRAP: 0, RFLAGS: 1, RAX: 3, MEMORY: 11, IMAGE: 123, SIZE: 123 + 288 } as const;
 
 const MEMORY_BYTES = Outcome.IMAGE - Outcome.MEMORY;
@@ -50,6 +50,8 @@ const IMAGE_BYTES = Outcome.SIZE - Outcome.IMAGE;
 const FIP = 8;
 const FDP = 16;
 const MXCSR_MASK = 28;
+const REGISTERS = 32;
+const FSW_HIGH = 3;
 const CODE_ADDRESS = 0x7f0012345000n;
 const MEMORY_ADDRESS = 0x7f00abcdef10n;
 
@@ -119,6 +121,11 @@ function outcome(trap: number, rflags: number, rax: bigint, memory: Uint8Array, 
   view.setBigUint64(Outcome.RAX, rax, true);
   bytes.set(memory.subarray(0, MEMORY_BYTES), Outcome.MEMORY);
   bytes.set(image.subarray(0, IMAGE_BYTES), Outcome.IMAGE);
+  const top = (image[FSW_HIGH]! >> 3) & 7; // an image is 512 bytes
+  for (let i = 0; i < 8; i++) {
+    const from = REGISTERS + 16 * i;
+    bytes.set(image.subarray(from, from + 16), Outcome.IMAGE + REGISTERS + 16 * ((top + i) & 7));
+  }
   bytes.fill(0, Outcome.IMAGE + MXCSR_MASK, Outcome.IMAGE + MXCSR_MASK + 4);
   return bytes;
 }

@@ -27,7 +27,7 @@ const OPERATIONS: Readonly<Record<string, BinaryOperation>> = {
   divr: (context, format, x, y) => divide(context, format, y, x),
 };
 
-/** Arithmetic helpers, by name. Forms: `_st0_sti`, `_sti_st0`, `p_sti_st0`, `_m32`, `_m64`, and `fi…_m16`, `fi…_m32`. */
+/** Arithmetic helpers, by name. Forms: `_st0_sti`, `_sti_st0`, `p_sti_st0`, `_m32`, `_m64`, and `fi..._m16`, `fi..._m32`. */
 export const ARITHMETIC: Readonly<Record<string, Helper>> = {
   ...Object.fromEntries(Object.entries(OPERATIONS).flatMap(([name, operation]) => forms(name, operation))),
   'x87.fsqrt': waiting(unary((fpu, x) => squareRoot(fpu.context, fpu.format, x))),
