@@ -45,6 +45,8 @@ export class Vcpu {
   /** Virtual address of the LDT; meaningful when `ldtEntries` is not 0. Owned by mm. */
   ldtBase: Vaddr | 0 = 0;
   ldtEntries = 0;
+  /** Frames of the LDT that have been used since it was set, by page; 0 for the others. Owned by mm. */
+  readonly ldtFrames: Uint32Array = new Uint32Array(16);
 
   /** Debug registers: low half of register n at 2n, high half at 2n + 1. Stored, without effect. */
   readonly debug: Uint32Array = new Uint32Array(16);

@@ -1,0 +1,123 @@
+// What all of memory management shares on one pCPU: the frame table, the machine-to-phys table, the TLB
+// flush clock, the work left for the hypercall at hand, and the page tables that wait to be taken apart.
+// It holds state and the few operations on it; the rules are functions in the files beside it.
+
+import { bug, type Mfn } from '../../base/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import { addressOf, type FrameTable, type MachineMemory, OWNER_XEN } from '../../machine/index.ts';
+import type { Domain } from '../domain.ts';
+import { GuestBuffer } from '../guest-access.ts';
+import type { Descriptor } from '../memory-management.ts';
+import type { Pcpu } from '../pcpu.ts';
+import { MachineToPhys } from './machine-to-phys.ts';
+
+/**
+ * Work that one hypercall may do before it asks to be continued, in page-table entries looked at. About
+ * half a millisecond: a guest cannot hold the pCPU longer.
+ */
+const WORK_PER_HYPERCALL = 1 << 16;
+
+/** Place in the passes over the frame table that take a domain's memory apart. */
+export interface TeardownPass {
+  /** 0: page tables, 1: allocations. */
+  number: 0 | 1;
+  /** Next frame to look at. */
+  frame: number;
+}
+
+/** State of memory management. */
+export class MemoryState {
+  readonly pcpu: Pcpu;
+  readonly memory: MachineMemory;
+  readonly frames: FrameTable;
+  readonly engine: Engine;
+  readonly m2p: MachineToPhys;
+  /** Of a page table that is PARTIAL or DEMOTING: number of its first entries whose references are held. */
+  readonly progress: Uint16Array;
+  /** Frame of the hypervisor's that an emulated store goes to. */
+  readonly scratch: Mfn;
+  /** Frame of the hypervisor's with the page table as it was before an emulated store. */
+  readonly original: Mfn;
+  /** Counts TLB flushes; compared with `flushStamp` of a frame. Starts above the stamps of fresh frames. */
+  flushClock = 1;
+  /** Entries that may still be looked at before the hypercall is to be continued. */
+  budget = 0;
+  /** A base pointer was loaded or a flush asked for in the batch at hand; done at its end. */
+  flushWanted = false;
+  /** Copy of the request at hand. */
+  readonly request: GuestBuffer = new GuestBuffer(128);
+  /** Copy of one small thing of the guest's. */
+  readonly word: GuestBuffer = new GuestBuffer(8);
+  /** The one record of descriptor look-ups and checks. */
+  readonly descriptor: Descriptor = { lo: 0, hi: 0 };
+  /** Page tables of all domains that wait to be taken apart. */
+  nrDemoting = 0;
+  readonly #demoting: Map<Domain, number[]> = new Map();
+  readonly #teardown: Map<Domain, TeardownPass> = new Map();
+
+  constructor(pcpu: Pcpu) {
+    this.pcpu = pcpu;
+    this.memory = pcpu.memory;
+    this.frames = pcpu.frames;
+    this.engine = pcpu.engine;
+    this.progress = new Uint16Array(pcpu.frames.nrFrames);
+    this.m2p = new MachineToPhys(pcpu.memory, pcpu.frames.nrFrames, (count) => this.#takeOwnFrames(count));
+    this.scratch = this.#takeOwnFrames(1);
+    this.original = this.#takeOwnFrames(1);
+    pcpu.engine.setHypervisorRoot(this.m2p.root);
+  }
+
+  /** Grants a new hypercall, or a new slice of a long operation, its share of work. @hot */
+  startWork(): void {
+    this.budget = WORK_PER_HYPERCALL;
+  }
+
+  /** Forgets all cached translations. @hot */
+  flushTlb(): void {
+    this.engine.flushTlb();
+    this.flushClock = (this.flushClock + 1) >>> 0;
+  }
+
+  /** Tells the engine that a frame was written behind its back. @hot */
+  noteWrite(frame: number): void {
+    const written = frame as Mfn; // callers have checked it against the frame table
+    if (this.engine.hasCode(written)) this.engine.invalidateCode(written);
+  }
+
+  /** Stack of a domain's page tables that wait to be taken apart; the last one is next. */
+  demoting(domain: Domain): number[] {
+    let stack = this.#demoting.get(domain);
+    if (stack === undefined) {
+      stack = [];
+      this.#demoting.set(domain, stack);
+    }
+    return stack;
+  }
+
+  /** How far taking apart a domain's memory has come. */
+  teardown(domain: Domain): TeardownPass {
+    let pass = this.#teardown.get(domain);
+    if (pass === undefined) {
+      pass = { number: 0, frame: 0 };
+      this.#teardown.set(domain, pass);
+    }
+    return pass;
+  }
+
+  /** Forgets a domain whose last frame is gone. */
+  forget(domain: Domain): void {
+    this.#demoting.delete(domain);
+    this.#teardown.delete(domain);
+  }
+
+  /** Takes adjacent zeroed frames for the hypervisor itself. */
+  #takeOwnFrames(count: number): Mfn {
+    const first = this.pcpu.allocator.allocateRun(count) ?? bug('machine memory is too small for the hypervisor');
+    for (let i = 0; i < count; i++) {
+      this.frames.owner[first + i] = OWNER_XEN;
+      this.frames.refCount[first + i] = 1;
+    }
+    this.memory.u8.fill(0, addressOf(first), addressOf(first) + count * 4096);
+    return first;
+  }
+}
