@@ -29,6 +29,9 @@ const MEANT: ReadonlyMap<string, string> = new Map([
   ['SET_PERMS data/x|n1|r 2|', 'ERROR EINVAL|'], // and so is ' 2'
 ]);
 
+/** What the guest's kernel watches; the events for it are left out of the dialogues. */
+const KERNEL_WATCHES = ['memory/target', 'control/shutdown', 'control/sysrq', 'backend', 'device', 'cpu'];
+
 function world(memoryKib: number, vcpus: number): { guest: StoreGuest; local: LocalStore; settle: () => void } {
   const { server, settle } = storeWorld();
   const local = server.openLocal();
@@ -68,6 +71,9 @@ function replay(lines: readonly string[]): string[] {
   for (const feature of ['poweroff', 'reboot', 'suspend']) {
     guest.ask('XS_WRITE', `control/feature-${feature}\x001`);
   }
+  for (const path of KERNEL_WATCHES) {
+    guest.ask('XS_WATCH', `${path}\0kernel\0`);
+  }
   const transactions = new Map<string, number>();
   const ours: string[] = [];
   for (const [index, line] of lines.entries()) {
@@ -78,7 +84,8 @@ function replay(lines: readonly string[]): string[] {
     if (asked !== null) {
       const [, label, type = '', payload = ''] = asked;
       const meant = MEANT.get(`${type} ${payload}`);
-      for (const message of guest.send(typeOf(type), unpack(payload), transactions.get(label ?? '') ?? 0)) {
+      const messages = guest.send(typeOf(type), unpack(payload), transactions.get(label ?? '') ?? 0);
+      for (const message of messages.filter((message) => !message.payload.endsWith('\0kernel\0'))) {
         let answer = show(message);
         if (message.type === 'TRANSACTION_START') {
           const given = /TRANSACTION_START (\S+)\|/.exec(lines[index + 1] ?? '')?.[1] ?? '?';

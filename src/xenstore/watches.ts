@@ -42,9 +42,13 @@ export interface Change {
   readonly readers: readonly Permissions[];
 }
 
-/** Describes a change to a node that is in `view` now, or was until now. */
+/**
+ * Describes a change to a node that is in `view` now, or was there before the transaction whose end this is. Of a node that a
+ * transaction made and removed again nobody may know.
+ */
 export function describeChange(view: NodeView, path: StorePath, exact: boolean, before?: Permissions): Change {
-  const candidates = [before, view.get(path)?.permissions, view.get(parentOf(path))?.permissions];
+  const now = view.get(path)?.permissions;
+  const candidates = [before, now, now && view.get(parentOf(path))?.permissions];
   return { path, exact, readers: candidates.filter((permissions) => permissions !== undefined) };
 }
 
