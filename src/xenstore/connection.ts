@@ -4,14 +4,13 @@
 
 import type { XenstoreError } from '../abi/index.ts';
 import { XENSTORE_ERROR, XENSTORE_PAYLOAD_MAX, XENSTORE_RING_SIZE, XSD_SOCKMSG_SIZE } from '../abi/index.ts';
-import type { Clock, Domid, Logger } from '../base/index.ts';
+import type { Clock, Domid, Logger, SharedPage } from '../base/index.ts';
 import { Cause } from './cause.ts';
 import { OutQueue } from './out-queue.ts';
 import type { StorePath } from './path.ts';
 import { domainPath } from './path.ts';
 import type { Subject } from './permissions.ts';
 import type { StoreQuota } from './quota.ts';
-import type { SharedPage } from './ring.ts';
 import { StoreRing } from './ring.ts';
 import type { StoreTracer } from './trace.ts';
 import { traceLine } from './trace.ts';

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { XENSTORE_DOMAIN_INTERFACE, XENSTORE_ERROR } from '../abi/index.ts';
+import { sharedPage } from '../base/index.ts';
 import { request, show, StoreGuest, storeWorld } from '../../tests/support/store-guest.ts';
-import { sharedPage, StoreRing } from './ring.ts';
+import { StoreRing } from './ring.ts';
 
 function guestWorld(): ReturnType<typeof storeWorld> & { guest: StoreGuest } {
   const world = storeWorld();

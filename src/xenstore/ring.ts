@@ -11,17 +11,7 @@ import {
   XENSTORE_RING_SIZE,
   XENSTORE_SERVER_FEATURE,
 } from '../abi/index.ts';
-
-/** One frame that two sides share, seen as bytes and as aligned 32-bit words; both views cover the same 4096 bytes. */
-export interface SharedPage {
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-}
-
-/** The frame at `byteOffset` (4096-aligned) of a memory that is shared with the guest's thread. */
-export function sharedPage(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): SharedPage {
-  return { bytes: new Uint8Array(buffer, byteOffset, 4096), words: new Int32Array(buffer, byteOffset, 1024) };
-}
+import type { SharedPage } from '../base/index.ts';
 
 /** The store's side of a guest's ring page. */
 export class StoreRing {

@@ -2,7 +2,7 @@
 // composition root. Guests reach it through their ring pages (`connect`, `kick`), domain 0's components through `openLocal`.
 // All work is done in turns, one request in and one message out for each connection, so no guest can hold up another.
 
-import type { Clock, Domid, Logger } from '../base/index.ts';
+import type { Clock, Domid, Logger, SharedPage } from '../base/index.ts';
 import { bug, domid } from '../base/index.ts';
 import type { Cause } from './cause.ts';
 import { RingConnection } from './connection.ts';
@@ -18,7 +18,6 @@ import { DEFAULT_QUOTA } from './quota.ts';
 import type { DomainRegistry, RequestServices } from './request-context.ts';
 import { changeSink } from './request-context.ts';
 import { handleRequest } from './requests.ts';
-import type { SharedPage } from './ring.ts';
 import { DOMAIN_0_ONLY, Store } from './store.ts';
 import type { StoreTracer } from './trace.ts';
 import type { Change, Watcher } from './watches.ts';

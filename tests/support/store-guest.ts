@@ -2,10 +2,10 @@
 // frontend does, but step by step under the test's control. Used by the tests of src/xenstore.
 
 import { XENSTORE_DOMAIN_INTERFACE, XENSTORE_RING_SIZE, XS_TYPE } from '../../src/abi/index.ts';
-import { domid } from '../../src/base/index.ts';
-import type { Clock, Domid, Logger } from '../../src/base/index.ts';
-import { sharedPage, StoreServer } from '../../src/xenstore/index.ts';
-import type { SharedPage, StorePorts, StoreQuota } from '../../src/xenstore/index.ts';
+import { domid, sharedPage } from '../../src/base/index.ts';
+import type { Clock, Domid, Logger, SharedPage } from '../../src/base/index.ts';
+import { StoreServer } from '../../src/xenstore/index.ts';
+import type { StorePorts, StoreQuota } from '../../src/xenstore/index.ts';
 
 /** A message as the guest sees it. */
 export interface GuestMessage {
