@@ -1,0 +1,115 @@
+// The cache of fetched guests: `${XDG_CACHE_HOME:-~/.cache}/zendo`. Whatever is in it is complete: entries are
+// made under a temporary name and renamed, so a full disk, a lost network or a kill leaves nothing half-written.
+// Used by `debian.ts`; any number of processes may share one cache.
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { VmmError } from '../../base/index.ts';
+
+/** Where the cache is unless a caller says otherwise. */
+export function defaultCacheDir(): string {
+  const xdg = process.env['XDG_CACHE_HOME'];
+  return join(xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache'), 'zendo');
+}
+
+/** A folder of complete files and folders. */
+export class ImageCache {
+  /** The folder itself. */
+  readonly dir: string;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** The path of an entry, or undefined when there is none. */
+  async find(name: string): Promise<string | undefined> {
+    const path = join(this.dir, name);
+    return (await exists(path)) ? path : undefined;
+  }
+
+  /**
+   * Adds a file, unless it is there.
+   * @returns its path; rejects with VmmError CACHE_FULL or CACHE_UNUSABLE
+   */
+  async addFile(name: string, data: Uint8Array): Promise<string> {
+    const path = join(this.dir, name);
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(temporary, data);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw this.#explain(error);
+    }
+    return path;
+  }
+
+  /** Reads a small text that `remember` wrote. */
+  async recall(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.dir, name), 'utf8');
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw this.#explain(error);
+    }
+  }
+
+  /** Writes a small text, such as which version of a package is the newest we know. */
+  async remember(name: string, text: string): Promise<void> {
+    await this.addFile(name, new TextEncoder().encode(text));
+  }
+
+  /**
+   * Lends a scratch folder for as long as `use` runs.
+   * @returns what `use` gives; a failure of the file system is a VmmError
+   */
+  async withScratch<T>(use: (dir: string) => Promise<T>): Promise<T> {
+    let dir: string | undefined;
+    try {
+      await mkdir(this.dir, { recursive: true });
+      dir = await mkdtemp(join(this.dir, 'scratch-'));
+      return await use(dir);
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+    }
+  }
+
+  /** Turns a failure of the file system into a line an operator can act on; hands others back. */
+  #explain(error: unknown): unknown {
+    const code = errorCode(error);
+    switch (code) {
+      case 'ENOSPC':
+      case 'EDQUOT':
+        return new VmmError('CACHE_FULL', `no room left in ${this.dir}: free some space, or set XDG_CACHE_HOME`, {
+          cause: error,
+        });
+      case 'EACCES':
+      case 'EPERM':
+      case 'EROFS':
+      case 'ENOTDIR':
+        return new VmmError('CACHE_UNUSABLE', `cannot write to ${this.dir} (${code}): set XDG_CACHE_HOME`, {
+          cause: error,
+        });
+      default:
+        return error;
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false; // whatever is in the way, the entry cannot be used
+  }
+}
+
+/** The system's code of an error, such as ENOENT; undefined when it has none. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
