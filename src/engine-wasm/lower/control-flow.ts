@@ -43,8 +43,6 @@ function jumpIf(row: Row): Lowering {
 function loop(condition: string): Lowering {
   const jnz64 = opcodeOf('jnz64');
   const conditionalMove = condition === '' ? 0 : opcodeOf(condition);
-  const countDown = (b: IrBuilder, addressSize: number): void =>
-    b.op(addressSize === 64 ? LEA64 : LEA32, RCX, RCX, 0, 0, -1);
   if (condition === '') {
     return (b, i) => {
       countDown(b, i.addressSize);
@@ -57,4 +55,8 @@ function loop(condition: string): Lowering {
     b.op(conditionalMove, VALUE, RCX);
     b.jumpIf(jnz64, i.next + i.imm, VALUE);
   };
+}
+
+function countDown(b: IrBuilder, addressSize: number): void {
+  b.op(addressSize === 64 ? LEA64 : LEA32, RCX, RCX, 0, 0, -1);
 }

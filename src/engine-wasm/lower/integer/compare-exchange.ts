@@ -11,8 +11,10 @@ import { family, helper, isByteRow, loadForWrite, regSlot, rmSlot, storeBack } f
 const MOV = family('mov');
 const ADD = family('add');
 const CMP = family('cmp');
+const MOV32 = opcodeOf('mov32');
 const MOV64 = opcodeOf('mov64');
 const MOVZX8_64 = opcodeOf('movzx8_64');
+const CMOV64E = opcodeOf('cmov64e');
 const CMOV64NE = opcodeOf('cmov64ne');
 const LDW128A = opcodeOf('ldw128a');
 const STW128 = opcodeOf('stw128');
@@ -57,9 +59,9 @@ function exchangeAdd(row: Row): Lowering {
 }
 
 /**
- * The destination is always written: with the source when it equals the accumulator, else with
- * itself. The accumulator gets the old destination, which changes nothing when they are equal,
- * except that a 32-bit one then keeps its upper half.
+ * A destination in memory is always written: with the source when it equals the accumulator, else with
+ * itself. The accumulator gets the old destination, which changes nothing when they are equal. Of two
+ * 32-bit registers, the one that does not change keeps its upper half.
  */
 function compareExchange(row: Row): Lowering {
   const isByte = isByteRow(row);
@@ -68,11 +70,13 @@ function compareExchange(row: Row): Lowering {
     if (i.isMemory) loadForWrite(b, i, width, VALUE);
     else b.op(MOV[width >> 4], VALUE, rmSlot(i, width));
     b.op(CMP[width >> 4], 0, RAX, VALUE);
-    b.op(isByte ? MOVZX8_64 : MOV64, RESULT, regSlot(i, width));
-    b.op(CMOV64NE, RESULT, VALUE);
+    b.op(isByte ? MOVZX8_64 : width === 32 ? MOV32 : MOV64, RESULT, regSlot(i, width));
+    if (i.isMemory || width !== 32) b.op(CMOV64NE, RESULT, VALUE);
     if (i.isMemory) storeBack(b, i, width, RESULT);
     if (width === 32) b.op(CMOV64NE, RAX, VALUE);
     else b.op(MOV[width >> 4], RAX, VALUE);
-    if (!i.isMemory) b.op(MOV[width >> 4], rmSlot(i, width), RESULT);
+    if (i.isMemory) return;
+    if (width === 32) b.op(CMOV64E, rmSlot(i, 32), RESULT);
+    else b.op(MOV[width >> 4], rmSlot(i, width), RESULT);
   };
 }

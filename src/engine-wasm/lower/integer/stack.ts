@@ -12,9 +12,9 @@ import { helperIndex } from '../../runtime/helper-table.ts';
 import type { Lowering, LoweringTable } from '../lowering.ts';
 import { family, helper, load } from '../operand.ts';
 import { loadSegmentRegister } from '../system.ts';
-import { lowerUndefined } from '../undefined.ts';
 
 const LOAD = family('ld');
+const LOAD_FOR_WRITE = family('ldw');
 const STORE = family('st');
 const MOV = family('mov');
 const LEA64 = opcodeOf('lea64');
@@ -27,6 +27,7 @@ const WRITE_FLAGS = helperIndex('writeFlags');
 const RSP = gprSlot(Gpr.RSP);
 const RBP = gprSlot(Gpr.RBP);
 const VALUE = temp(0);
+const PROBED = temp(1);
 
 /** Factories by mnemonic. */
 export const STACK_LOWERINGS: LoweringTable = {
@@ -108,19 +109,25 @@ function pop(row: Row): Lowering {
   };
 }
 
-/** enter size, level: a new frame, with the frame pointers of `level` enclosing procedures. Only the 64-bit form is known. */
+/**
+ * enter size, level: a new frame, with the frame pointers of `level` enclosing procedures. Like hardware it
+ * ends with a probe: it faults when the new top of the stack cannot be written.
+ */
 function enter(b: IrBuilder, i: Instruction): void {
-  if (i.operandSize !== 64) return lowerUndefined(b);
+  const width = i.operandSize;
+  const bytes = width >> 3;
   const level = i.imm2 & 31;
-  b.op(STORE[4], RBP, RSP, 0, 0, -8);
+  const top = -bytes * (level + 1) - (i.imm & 0xffff);
+  b.op(STORE[width >> 4], RBP, RSP, 0, 0, -bytes);
   for (let n = 1; n < level; n++) {
-    b.op(LOAD[4], VALUE, RBP, 0, 0, -8 * n);
-    b.op(STORE[4], VALUE, RSP, 0, 0, -8 - 8 * n);
+    b.op(LOAD[width >> 4], VALUE, RBP, 0, 0, -bytes * n);
+    b.op(STORE[width >> 4], VALUE, RSP, 0, 0, -bytes * (n + 1));
   }
-  b.op(LEA64, VALUE, RSP, 0, 0, -8);
-  if (level > 0) b.op(STORE[4], VALUE, RSP, 0, 0, -8 - 8 * level);
-  b.op(LEA64, RSP, RSP, 0, 0, -8 - 8 * level - (i.imm & 0xffff));
-  b.op(MOV[4], RBP, VALUE);
+  b.op(LEA64, VALUE, RSP, 0, 0, -bytes);
+  if (level > 0) b.op(STORE[width >> 4], VALUE, RSP, 0, 0, -bytes * (level + 1));
+  b.op(LOAD_FOR_WRITE[width >> 4], PROBED, RSP, 0, 0, top);
+  b.op(LEA64, RSP, RSP, 0, 0, top);
+  b.op(MOV[width >> 4], RBP, VALUE);
 }
 
 function leave(b: IrBuilder, i: Instruction): void {
