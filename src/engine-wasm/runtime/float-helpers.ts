@@ -5,6 +5,7 @@ import type { Helper } from './state.ts';
 import { SSE_ARITHMETIC } from './sse-float/arithmetic.ts';
 import { SSE_COMPARE } from './sse-float/compare.ts';
 import { SSE_CONVERT } from './sse-float/convert.ts';
+import { SSE_CONTROL } from './sse-float/mxcsr.ts';
 import { SSE_RECIPROCAL } from './sse-float/reciprocal.ts';
 import { ARITHMETIC } from './x87/arithmetic.ts';
 import { BCD } from './x87/bcd.ts';
@@ -31,4 +32,5 @@ export const FLOAT_HELPERS: Readonly<Record<string, Helper>> = {
   ...SSE_COMPARE,
   ...SSE_CONVERT,
   ...SSE_RECIPROCAL,
+  ...SSE_CONTROL,
 };

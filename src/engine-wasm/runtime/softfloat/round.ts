@@ -10,7 +10,7 @@ import { countLeadingZeros, finite, infinity, zero } from './unpacked.ts';
 import type { Unpacked } from './unpacked.ts';
 
 /** Bits of a significand before rounding. */
-export const WIDE = 128;
+const WIDE = 128;
 
 /**
  * Rounds (-1)^negative * wide * 2^(exponent - 127) into a format, raising OE, UE and PE.

@@ -3,18 +3,38 @@
 
 import { Cpu } from '../../../engine/index.ts';
 import { ALL_FLAGS, FloatContext, FloatFlag, PRE_COMPUTATION } from '../softfloat/context.ts';
-import type { StateView } from '../state.ts';
+import type { Helper, StateView } from '../state.ts';
 
 /** Fields of MXCSR. The six exception flags are `FloatFlag`, at bit 0; their masks start at bit 7. */
-export const Mxcsr = {
+const Mxcsr = {
   DAZ: 1 << 6, // denormals are zeros
   MASK_SHIFT: 7,
   ROUNDING_SHIFT: 13,
   FTZ: 1 << 15, // flush to zero
 } as const;
 
+/** Bits of MXCSR that can be set; others fault. It is also the MXCSR_MASK of fxsave. Intel SDM vol. 1, section 11.6.6. */
+export const MXCSR_MASK = 0xffff;
+
+/** What fxrstor and ldmxcsr return for a reserved bit: 1 + vector 13 (#GP). */
+export const GENERAL_PROTECTION = 14;
+
 /** What a helper returns for an unmasked SSE exception: 1 + vector 19 (#XM). */
-export const SIMD_FAULT = 20;
+const SIMD_FAULT = 20;
+
+/** ldmxcsr and stmxcsr; slot `a` holds the 32 bits. */
+export const SSE_CONTROL: Readonly<Record<string, Helper>> = {
+  'sse.ldmxcsr': (s, a) => {
+    const value = s.u32[a / 4];
+    if ((value & ~MXCSR_MASK) !== 0) return GENERAL_PROTECTION;
+    s.u32[Cpu.MXCSR / 4] = value;
+    return 0;
+  },
+  'sse.stmxcsr': (s, a) => {
+    s.u32[a / 4] = s.u32[Cpu.MXCSR / 4];
+    return 0;
+  },
+};
 
 /** The environment that MXCSR asks for. */
 export function sseContext(s: StateView): FloatContext {

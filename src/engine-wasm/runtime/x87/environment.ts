@@ -30,7 +30,7 @@ export const ENVIRONMENT: Readonly<Record<string, Helper>> = {
 };
 
 /** The tag word with two bits a register that fnstenv stores. Intel SDM vol. 1, section 8.1.7. */
-export function fullTagWord(s: StateView): number {
+function fullTagWord(s: StateView): number {
   let tags = 0;
   for (let register = 0; register < 8; register++) tags |= tagOf(s, register) << (2 * register);
   return tags;

@@ -13,9 +13,6 @@ export const Fsw = {
   B: 1 << 15, // busy: follows ES
 } as const;
 
-/** All four condition codes. */
-export const CONDITION_CODES = Fsw.C0 | Fsw.C1 | Fsw.C2 | Fsw.C3;
-
 /** Control word. The low six bits are exception masks at the places of `FloatFlag`. */
 export const Fcw = {
   /** Always reads as 1. */

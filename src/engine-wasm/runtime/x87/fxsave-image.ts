@@ -3,6 +3,7 @@
 // Intel SDM vol. 1, section 10.5; vol. 2A, FXSAVE, tables 3-36 to 3-40.
 
 import { Cpu } from '../../../engine/index.ts';
+import { GENERAL_PROTECTION, MXCSR_MASK } from '../sse-float/mxcsr.ts';
 import type { StateView } from '../state.ts';
 import { setControlWord } from './control.ts';
 import { registerOffset, updateErrorSummary } from './fpu.ts';
@@ -23,11 +24,8 @@ export const Fxsave = {
   SIZE: 512,
 } as const;
 
-/** Bits of MXCSR that can be set; others fault. Intel SDM vol. 1, section 11.6.6. */
-export const MXCSR_MASK = 0xffff;
-
-/** What fxrstor and ldmxcsr return for a reserved bit: 1 + vector 13 (#GP). */
-export const GENERAL_PROTECTION = 14;
+/** The CPU keeps this many bits of FIP and extends the sign. */
+const LINEAR_ADDRESS_BITS = 57;
 
 /**
  * Writes the image.
@@ -65,7 +63,7 @@ export function fxrstorImage(s: StateView, image: DataView, offset: number, rex6
   s.u8[Cpu.FTW] = image.getUint8(offset + Fxsave.FTW);
   s.u16[Cpu.FOP / 2] = image.getUint16(offset + Fxsave.FOP, true) & 0x7ff;
   s.u64[Cpu.FIP / 8] = rex64
-    ? image.getBigUint64(offset + Fxsave.FIP, true)
+    ? BigInt.asIntN(LINEAR_ADDRESS_BITS, image.getBigUint64(offset + Fxsave.FIP, true))
     : BigInt(image.getUint32(offset + Fxsave.FIP, true));
   s.u64[Cpu.FDP / 8] = rex64
     ? image.getBigUint64(offset + Fxsave.FDP, true)

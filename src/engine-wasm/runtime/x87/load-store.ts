@@ -72,7 +72,7 @@ export function readInteger32(s: StateView, a: number): Unpacked {
 }
 
 /** Writes ST(0) to slot `a`; `empty` when ST(0) is, with IE raised and masked. */
-export type Store = (fpu: Fpu, a: number, empty: boolean) => void;
+type Store = (fpu: Fpu, a: number, empty: boolean) => void;
 
 /** The frame of every store to memory: underflow, conversion, pop. */
 export function storing(store: Store, pops: boolean): FpuBody {

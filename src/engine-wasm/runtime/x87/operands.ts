@@ -23,7 +23,7 @@ export function unaryNan(fpu: Fpu, x: Unpacked): Unpacked | undefined {
 }
 
 /** Result of an operation with a NaN or unsupported operand; undefined when there is none. */
-export function binaryNan(fpu: Fpu, x: Unpacked, y: Unpacked): Unpacked | undefined {
+function binaryNan(fpu: Fpu, x: Unpacked, y: Unpacked): Unpacked | undefined {
   if (x.kind === FloatKind.UNSUPPORTED || y.kind === FloatKind.UNSUPPORTED) return invalid(fpu.context);
   const nanX = isNan(x);
   const nanY = isNan(y);
