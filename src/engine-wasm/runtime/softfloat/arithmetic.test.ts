@@ -1,3 +1,5 @@
+// Sums, products, quotients and roots against the host's own arithmetic, and the exceptions they raise.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -1,3 +1,5 @@
+// Unpacking and packing of the three formats.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -20,6 +20,7 @@ const RoundImmediate = { MODE: 3, USE_MXCSR: 4, QUIET: 8 } as const;
 const sum = arithmetic(add);
 const difference = arithmetic(subtract);
 const product = arithmetic(multiply);
+const root = arithmetic((context, format, x) => squareRoot(context, format, x));
 
 /** Arithmetic helpers, by name: `sse.addss` and so on. */
 export const SSE_ARITHMETIC: Readonly<Record<string, Helper>> = {
@@ -27,7 +28,7 @@ export const SSE_ARITHMETIC: Readonly<Record<string, Helper>> = {
   ...shapes('sub', difference),
   ...shapes('mul', product),
   ...shapes('div', arithmetic(divide)),
-  ...shapes('sqrt', (context, format, _x, y) => root(context, format, y)),
+  ...shapes('sqrt', (context, format, _x, y, i) => root(context, format, y, y, i)),
   ...shapes('min', extreme(Relation.LESS)),
   ...shapes('max', extreme(Relation.GREATER)),
   'sse.addsubps': elementwise(SINGLE, 4, alternating),
@@ -62,10 +63,6 @@ function arithmetic(operation: BinaryOperation): LaneOperation {
 
 function noteDenormal(context: FloatContext, x: Unpacked, y: Unpacked): void {
   if (x.denormal || y.denormal) context.flags |= FloatFlag.DENORMAL;
-}
-
-function root(context: FloatContext, format: Format, y: Unpacked): Unpacked {
-  return arithmetic((own, itsFormat, x) => squareRoot(own, itsFormat, x))(context, format, y, y, 0);
 }
 
 /** min and max: the second operand when either is a NaN or both are zeros. */

@@ -1,3 +1,5 @@
+// The image of fxsave and fxrstor: what it holds, what is refused.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

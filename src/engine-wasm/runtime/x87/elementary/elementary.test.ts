@@ -1,3 +1,5 @@
+// Elementary functions and constants against the host's, to the host's precision.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

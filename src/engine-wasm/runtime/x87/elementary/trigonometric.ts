@@ -61,7 +61,6 @@ export function arcTangent(y: Unpacked, x: Unpacked): Wide {
     return toWide(x.negative ? PI / 2n + 1n : PI / 2n - 1n, FRACTION);
   }
   const fraction = FRACTION + Math.max(0, -difference);
-  const shift = BigInt(fraction);
   const [small, large, inverted] =
     difference < 0 || (difference === 0 && y.significand <= x.significand) ? [y, x, false] : [x, y, true];
   const ratio = (small.significand << BigInt(fraction - Math.abs(difference))) / large.significand;
@@ -69,7 +68,7 @@ export function arcTangent(y: Unpacked, x: Unpacked): Wide {
   const pi = PI << BigInt(fraction - FRACTION);
   if (inverted) angle = (pi >> 1n) - angle;
   if (x.negative) angle = pi - angle;
-  return toWide(angle, Number(shift));
+  return toWide(angle, fraction);
 }
 
 /** atan for 0 < z <= 1: atan z = 4 atan of z halved twice by z / (1 + sqrt(1 + z^2)). */
