@@ -7,7 +7,6 @@ import { Errno } from '../../abi/index.ts';
 import type { Domain } from '../domain.ts';
 import { CONTINUE, type HypercallArgs, type HypercallHandler } from '../hypercall/arguments.ts';
 import type { Descriptor, GrantHost, MemoryManagement } from '../memory-management.ts';
-import type { Pcpu } from '../pcpu.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { allocateShared, populate } from './allocation.ts';
 import { audit, type AuditPorts } from './audit.ts';
@@ -16,7 +15,7 @@ import { setGdt, updateDescriptor } from './descriptor-calls.ts';
 import { loadGdt, loadLdt, readDescriptor } from './descriptor-tables.ts';
 import { getFrameFor, mapGrantedFrame, putFrameFor, unmapGrantedFrame } from './grant-mappings.ts';
 import { memoryOp } from './memory-op.ts';
-import { MemoryState } from './memory-state.ts';
+import { type MemoryPorts, MemoryState } from './memory-state.ts';
 import { mmuUpdate } from './mmu-update.ts';
 import { mmuextOp } from './mmuext-op.ts';
 import { PageTableWriter } from './page-table-write.ts';
@@ -42,9 +41,12 @@ export class DirectPaging implements MemoryManagement {
   readonly #mm: MemoryState;
   readonly #writer: PageTableWriter;
 
-  /** Takes the hypervisor's own frames and gives the engine its root. Once per pCPU. */
-  constructor(pcpu: Pcpu) {
-    this.#mm = new MemoryState(pcpu);
+  /**
+   * Takes the hypervisor's own frames and gives the engine its root. Once per pCPU.
+   * @param workPerHypercall - entries that one hypercall may look at before it is continued; tests make it small
+   */
+  constructor(pcpu: MemoryPorts, workPerHypercall?: number) {
+    this.#mm = new MemoryState(pcpu, workPerHypercall);
     this.#writer = new PageTableWriter(this.#mm);
   }
 
@@ -70,6 +72,7 @@ export class DirectPaging implements MemoryManagement {
 
   setRoots(vcpu: Vcpu, kernel: number, user: number): number {
     return this.#withWork(vcpu.domain, () => {
+      if (kernel === 0) return -Errno.EINVAL;
       const result = setKernelRoot(this.#mm, vcpu, kernel);
       return result === 0 ? setUserRoot(this.#mm, vcpu, user) : result;
     });

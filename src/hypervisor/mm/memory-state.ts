@@ -25,9 +25,12 @@ export interface TeardownPass {
   frame: number;
 }
 
+/** What memory management needs of its pCPU. */
+export type MemoryPorts = Pick<Pcpu, 'memory' | 'frames' | 'allocator' | 'engine' | 'access' | 'domains' | 'tracer'>;
+
 /** State of memory management. */
 export class MemoryState {
-  readonly pcpu: Pcpu;
+  readonly pcpu: MemoryPorts;
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
   readonly engine: Engine;
@@ -52,11 +55,14 @@ export class MemoryState {
   readonly descriptor: Descriptor = { lo: 0, hi: 0 };
   /** Page tables of all domains that wait to be taken apart. */
   nrDemoting = 0;
+  readonly #workPerHypercall: number;
   readonly #demoting: Map<Domain, number[]> = new Map();
   readonly #teardown: Map<Domain, TeardownPass> = new Map();
 
-  constructor(pcpu: Pcpu) {
+  /** @param workPerHypercall - see `WORK_PER_HYPERCALL`; tests make it small */
+  constructor(pcpu: MemoryPorts, workPerHypercall: number = WORK_PER_HYPERCALL) {
     this.pcpu = pcpu;
+    this.#workPerHypercall = workPerHypercall;
     this.memory = pcpu.memory;
     this.frames = pcpu.frames;
     this.engine = pcpu.engine;
@@ -69,7 +75,7 @@ export class MemoryState {
 
   /** Grants a new hypercall, or a new slice of a long operation, its share of work. @hot */
   startWork(): void {
-    this.budget = WORK_PER_HYPERCALL;
+    this.budget = this.#workPerHypercall;
   }
 
   /** Forgets all cached translations. @hot */

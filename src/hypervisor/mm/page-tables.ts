@@ -105,7 +105,6 @@ function validateUpper(mm: MemoryState, domain: Domain, frame: number, level: 2 
   const { frames } = mm;
   const { u32 } = mm.memory;
   const resumed = ((frames.flags[frame] ?? 0) & FrameFlag.PARTIAL) !== 0;
-  mm.budget -= PTES_PER_TABLE;
   if (level === 4 && !resumed) clearHypervisorSlots(mm, frame);
   for (let i = resumed ? (mm.progress[frame] ?? 0) : 0; i < PTES_PER_TABLE; i++) {
     const lo = u32[frame * WORDS + 2 * i] ?? 0;
@@ -114,6 +113,8 @@ function validateUpper(mm: MemoryState, domain: Domain, frame: number, level: 2 
     if (result === -Errno.ERESTART) return suspend(mm, frame, i, resumed);
     if (result !== 0) return fail(mm, domain, frame, i, resumed, result);
   }
+  // Charged at the end, here and in `suspend`, so that every slice validates one leaf at least.
+  mm.budget -= PTES_PER_TABLE;
   frames.flags[frame] = ((frames.flags[frame] ?? 0) & ~FrameFlag.PARTIAL) | FrameFlag.VALIDATED;
   // The type reference of the partial state becomes the caller's, who has a reference of its own.
   if (resumed) putFrame(mm, frame);
@@ -131,6 +132,7 @@ export function getUpperEntry(mm: MemoryState, domain: Domain, level: 2 | 3 | 4,
 /** Leaves a table half validated. */
 function suspend(mm: MemoryState, frame: number, progress: number, resumed: boolean): number {
   mm.progress[frame] = progress;
+  mm.budget -= PTES_PER_TABLE;
   if (!resumed) {
     mm.frames.flags[frame] = (mm.frames.flags[frame] ?? 0) | FrameFlag.PARTIAL;
     holdOnce(mm, frame);

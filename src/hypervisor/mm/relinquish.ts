@@ -32,7 +32,7 @@ export function releaseVcpu(mm: MemoryState, vcpu: Vcpu): void {
 export function relinquish(mm: MemoryState, domain: Domain, budget: number): boolean {
   mm.budget = budget;
   const { frames } = mm;
-  for (const vcpu of domain.vcpus) if (vcpu.kernelRoot !== 0 || vcpu.gdtEntries !== 0) releaseVcpu(mm, vcpu);
+  for (const vcpu of domain.vcpus) if (holdsMemory(vcpu)) releaseVcpu(mm, vcpu);
   mm.budget = budget;
   if (!drainDemotions(mm, domain)) return false;
 
@@ -53,6 +53,10 @@ export function relinquish(mm: MemoryState, domain: Domain, budget: number): boo
   if (frames.owner.includes(domain.domid)) return false;
   mm.forget(domain);
   return true;
+}
+
+function holdsMemory(vcpu: Vcpu): boolean {
+  return vcpu.kernelRoot !== 0 || vcpu.userRoot !== 0 || vcpu.gdtEntries !== 0 || vcpu.ldtEntries !== 0;
 }
 
 /** Takes the pin from a page table, or the state of half-done validation. */
