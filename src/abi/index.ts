@@ -152,3 +152,5 @@ export {
   GnttabReserved,
   Gtf,
 } from './grant-table.ts';
+export type { XenbusStateValue } from './xenbus.ts';
+export { XenbusState } from './xenbus.ts';
