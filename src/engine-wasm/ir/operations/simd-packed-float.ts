@@ -1,0 +1,266 @@
+// Packed SSE arithmetic and comparison, with a fast path in WebAssembly. Two-operand form: a = a op b.
+// The conditions are those of `simd-float.ts`, for all lanes at once.
+
+import type { Label } from '../../wasm/function-builder.ts';
+import { M, W } from '../../wasm/instructions.ts';
+import type { Operation, OpEmitter } from '../operation.ts';
+import { emitGuarded, requireStickyMode } from './float-guard.ts';
+import { repeat } from './simd-integer.ts';
+
+/** The instructions and constants of one packed precision. */
+export interface PackedPrecision {
+  readonly suffix: 'ps' | 'pd';
+  readonly laneBytes: 4 | 8;
+  readonly minNormal: readonly number[];
+  readonly twiceMinNormal: readonly number[];
+  readonly infinity: readonly number[];
+  /** The sign bit of even lanes. */
+  readonly evenSign: readonly number[];
+  readonly op: {
+    readonly abs: number;
+    readonly add: number;
+    readonly sub: number;
+    readonly mul: number;
+    readonly div: number;
+    readonly sqrt: number;
+    readonly eq: number;
+    readonly ne: number;
+    readonly lt: number;
+    readonly le: number;
+    readonly gt: number;
+    readonly ge: number;
+  };
+}
+
+/** Four single-precision lanes. */
+export const PACKED_SINGLE: PackedPrecision = {
+  suffix: 'ps',
+  laneBytes: 4,
+  minNormal: repeat([0, 0, 0x80, 0x00]),
+  twiceMinNormal: repeat([0, 0, 0x00, 0x01]),
+  infinity: repeat([0, 0, 0x80, 0x7f]),
+  evenSign: repeat([0, 0, 0, 0x80, 0, 0, 0, 0]),
+  op: {
+    abs: W.f32x4Abs,
+    add: W.f32x4Add,
+    sub: W.f32x4Sub,
+    mul: W.f32x4Mul,
+    div: W.f32x4Div,
+    sqrt: W.f32x4Sqrt,
+    eq: W.f32x4Eq,
+    ne: W.f32x4Ne,
+    lt: W.f32x4Lt,
+    le: W.f32x4Le,
+    gt: W.f32x4Gt,
+    ge: W.f32x4Ge,
+  },
+};
+
+/** Two double-precision lanes. */
+export const PACKED_DOUBLE: PackedPrecision = {
+  suffix: 'pd',
+  laneBytes: 8,
+  minNormal: repeat([0, 0, 0, 0, 0, 0, 0x10, 0x00]),
+  twiceMinNormal: repeat([0, 0, 0, 0, 0, 0, 0x20, 0x00]),
+  infinity: repeat([0, 0, 0, 0, 0, 0, 0xf0, 0x7f]),
+  evenSign: [0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0],
+  op: {
+    abs: W.f64x2Abs,
+    add: W.f64x2Add,
+    sub: W.f64x2Sub,
+    mul: W.f64x2Mul,
+    div: W.f64x2Div,
+    sqrt: W.f64x2Sqrt,
+    eq: W.f64x2Eq,
+    ne: W.f64x2Ne,
+    lt: W.f64x2Lt,
+    le: W.f64x2Le,
+    gt: W.f64x2Gt,
+    ge: W.f64x2Ge,
+  },
+};
+
+/** Compare predicates in encoding order; `negated` ones are true for what the plain one is false for. */
+const PREDICATES = ['eq', 'lt', 'le', 'unord', 'neq', 'nlt', 'nle', 'ord'] as const;
+
+/** Operations of this family. Compares are `cmp<predicate>ps` and `cmp<predicate>pd`; c is the predicate, for the helper. */
+export function simdPackedFloatOperations(): Operation[] {
+  const list: Operation[] = [];
+  for (const p of [PACKED_SINGLE, PACKED_DOUBLE]) {
+    const add = (name: string, fast: (e: OpEmitter, slow: Label) => void, helper = name): void => {
+      list.push({
+        name: name + p.suffix,
+        kind: 'plain',
+        emit: (e) => emitGuarded(e, `sse.${helper}${p.suffix}`, (slow) => fast(e, slow)),
+      });
+    };
+    add('add', (e, slow) => emitSum(e, p, () => e.f.get(e.v128[0]).get(e.v128[1]).op(p.op.add), slow));
+    add('sub', (e, slow) => emitSum(e, p, () => e.f.get(e.v128[0]).get(e.v128[1]).op(p.op.sub), slow));
+    add('hadd', (e, slow) => emitSum(e, p, () => pushHorizontal(e, p, p.op.add), slow));
+    add('hsub', (e, slow) => emitSum(e, p, () => pushHorizontal(e, p, p.op.sub), slow));
+    add('addsub', (e, slow) => emitSum(e, p, () => pushAlternating(e, p), slow));
+    add('mul', (e, slow) => emitProduct(e, p, slow));
+    add('div', (e, slow) => emitQuotient(e, p, slow));
+    add('sqrt', (e, slow) => emitSquareRoot(e, p, slow));
+    add('min', (e, slow) => emitExtreme(e, p, p.op.lt, slow));
+    add('max', (e, slow) => emitExtreme(e, p, p.op.gt, slow));
+    PREDICATES.forEach((name, code) => {
+      add(`cmp${name}`, (e, slow) => emitCompare(e, p, code, slow), 'cmp');
+    });
+  }
+  return list;
+}
+
+/** Pushes a mask of the lanes that are denormal. */
+function pushDenormal(e: OpEmitter, p: PackedPrecision, local: number): void {
+  const f = e.f;
+  f.get(local).op(p.op.abs).v128(p.minNormal).op(p.op.lt);
+  f.get(local)
+    .v128(repeat([0]))
+    .op(p.op.ne)
+    .op(W.v128And);
+}
+
+/** Leaves the operands in the first two scratch locals; branches when a lane is denormal. */
+function readOperands(e: OpEmitter, p: PackedPrecision, slow: Label): void {
+  const [x, y] = e.v128;
+  e.read('a', M.v128Load);
+  e.f.set(x);
+  e.read('b', M.v128Load);
+  e.f.set(y);
+  pushDenormal(e, p, x);
+  pushDenormal(e, p, y);
+  e.f.op(W.v128Or).op(W.v128AnyTrue).branchIf(slow);
+}
+
+/** Takes a mask of good lanes from the stack and branches unless all are. */
+function requireAllLanes(e: OpEmitter, slow: Label): void {
+  e.f.op(W.i32x4AllTrue).op(W.i32Eqz).branchIf(slow);
+}
+
+function writeResult(e: OpEmitter): void {
+  e.write('a', M.v128Store, () => e.f.get(e.v128[2]));
+}
+
+/** Pushes a mask of the finite lanes of the result. */
+function pushFinite(e: OpEmitter, p: PackedPrecision): void {
+  e.f.get(e.v128[2]).op(p.op.abs).v128(p.infinity).op(p.op.lt);
+}
+
+/** @param sum - pushes the sum or difference of the two operands */
+function emitSum(e: OpEmitter, p: PackedPrecision, sum: () => void, slow: Label): void {
+  requireStickyMode(e, slow);
+  readOperands(e, p, slow);
+  sum();
+  e.f.set(e.v128[2]);
+  pushFinite(e, p);
+  requireAllLanes(e, slow);
+  writeResult(e);
+}
+
+/** Even lanes of both operands, op their odd lanes. */
+function pushHorizontal(e: OpEmitter, p: PackedPrecision, code: number): void {
+  const [x, y] = e.v128;
+  const lanes = 32 / p.laneBytes;
+  for (const odd of [0, 1]) {
+    const bytes = Array.from({ length: 16 }, (_, n) => {
+      const lane = 2 * Math.floor(n / p.laneBytes) + odd;
+      return (lane % lanes) * p.laneBytes + (n % p.laneBytes);
+    });
+    e.f.get(x).get(y).shuffle(bytes);
+  }
+  e.f.op(code);
+}
+
+/** Even lanes subtracted, odd lanes added. */
+function pushAlternating(e: OpEmitter, p: PackedPrecision): void {
+  const [x, y] = e.v128;
+  e.f.get(x).get(y).v128(p.evenSign).op(W.v128Xor).op(p.op.add);
+}
+
+/** Pushes a mask of the result lanes that are certainly not tiny (see `pushIsSafelyNormal`). */
+function pushSafelyNormal(e: OpEmitter, p: PackedPrecision): void {
+  pushFinite(e, p);
+  e.f.get(e.v128[2]).op(p.op.abs).v128(p.twiceMinNormal).op(p.op.ge).op(W.v128And);
+}
+
+/** Pushes a mask of the lanes that are zero. */
+function pushZero(e: OpEmitter, p: PackedPrecision, local: number): void {
+  e.f
+    .get(local)
+    .v128(repeat([0]))
+    .op(p.op.eq);
+}
+
+function emitProduct(e: OpEmitter, p: PackedPrecision, slow: Label): void {
+  const [x, y, r] = e.v128;
+  const f = e.f;
+  requireStickyMode(e, slow);
+  readOperands(e, p, slow);
+  f.get(x).get(y).op(p.op.mul).set(r);
+  pushSafelyNormal(e, p);
+  pushZero(e, p, r);
+  pushZero(e, p, x);
+  pushZero(e, p, y);
+  f.op(W.v128Or).op(W.v128And).op(W.v128Or);
+  requireAllLanes(e, slow);
+  writeResult(e);
+}
+
+function emitQuotient(e: OpEmitter, p: PackedPrecision, slow: Label): void {
+  const [x, y, r] = e.v128;
+  const f = e.f;
+  requireStickyMode(e, slow);
+  readOperands(e, p, slow);
+  f.get(x).get(y).op(p.op.div).set(r);
+  pushSafelyNormal(e, p);
+  pushZero(e, p, r);
+  pushZero(e, p, x);
+  f.op(W.v128And).op(W.v128Or);
+  requireAllLanes(e, slow);
+  writeResult(e);
+}
+
+function emitSquareRoot(e: OpEmitter, p: PackedPrecision, slow: Label): void {
+  const [x, , r] = e.v128;
+  const f = e.f;
+  requireStickyMode(e, slow);
+  e.read('b', M.v128Load);
+  f.set(x);
+  pushDenormal(e, p, x);
+  f.op(W.v128AnyTrue).branchIf(slow);
+  f.get(x).op(p.op.sqrt).set(r);
+  pushFinite(e, p);
+  requireAllLanes(e, slow);
+  writeResult(e);
+}
+
+/** Branches when a lane of an operand is NaN. */
+function requireOrdered(e: OpEmitter, p: PackedPrecision, slow: Label): void {
+  const [x, y] = e.v128;
+  const f = e.f;
+  f.get(x).get(x).op(p.op.eq).get(y).get(y).op(p.op.eq).op(W.v128And);
+  requireAllLanes(e, slow);
+}
+
+/** Minimum and maximum give the second operand's lane when the numbers are equal. */
+function emitExtreme(e: OpEmitter, p: PackedPrecision, compare: number, slow: Label): void {
+  const [x, y] = e.v128;
+  readOperands(e, p, slow);
+  requireOrdered(e, p, slow);
+  e.write('a', M.v128Store, () => {
+    e.f.get(x).get(y).get(x).get(y).op(compare).op(W.v128Bitselect);
+  });
+}
+
+function emitCompare(e: OpEmitter, p: PackedPrecision, predicate: number, slow: Label): void {
+  const [x, y] = e.v128;
+  const codes = [p.op.eq, p.op.lt, p.op.le, 0, p.op.ne, p.op.ge, p.op.gt, 0];
+  const code = codes[predicate] ?? 0;
+  readOperands(e, p, slow);
+  requireOrdered(e, p, slow);
+  e.write('a', M.v128Store, () => {
+    if (code !== 0) e.f.get(x).get(y).op(code);
+    else e.f.v128(repeat([predicate === 3 ? 0 : 0xff])); // no lane is unordered here
+  });
+}
