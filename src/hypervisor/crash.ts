@@ -7,6 +7,7 @@ import { Access, Cpu, type CpuState, Gpr } from '../engine/index.ts';
 import { canonicalVaddr } from '../x86/index.ts';
 import type { Domain } from './domain.ts';
 import type { Pcpu } from './pcpu.ts';
+import { refreshDomain } from './schedule/blocking.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Stack words and code bytes that a report holds at most. */
@@ -66,6 +67,7 @@ export function crashDomain(pcpu: Pcpu, domain: Domain, reason: string): void {
     timeNs: pcpu.clock.nowNs(),
     vcpus: domain.vcpus.filter((vcpu) => vcpu.initialised).map((vcpu) => reportVcpu(pcpu, vcpu)),
   };
+  refreshDomain(pcpu, domain);
   pcpu.logger.warn(`domain ${domain.domid} (${domain.name}) crashed: ${reason}`);
   pcpu.notifications.domainChanged(domain.domid);
 }
@@ -130,7 +132,7 @@ function readByte(pcpu: Pcpu, vcpu: Vcpu, address: bigint, access: 0 | 2): numbe
   const lo = Number(address & 0xffffffffn);
   const hi = Number((address >> 32n) & 0xffffffffn);
   const low48 = canonicalVaddr(lo, hi);
-  if (low48 < 0) return -1;
+  if (low48 < 0 || vcpu.kernelRoot === 0) return -1;
   const at: Vaddr = vaddr(low48);
   const where = pcpu.engine.translate(vcpu.context, at, access, vcpu.kernelMode);
   return where < 0 ? -1 : (pcpu.memory.u8[where] ?? -1);

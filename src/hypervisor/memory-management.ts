@@ -43,6 +43,8 @@ export interface MemoryManagement {
 
   /** Loads both base pointers of a vCPU that is not running, validating and referencing the tables. `user` 0: none. */
   setRoots(vcpu: Vcpu, kernel: number, user: number): number;
+  /** Loads the kernel base pointer of the running vCPU, as MMUEXT_NEW_BASEPTR does. */
+  loadKernelRoot(vcpu: Vcpu, frame: number): number;
   /** Sets a vCPU's GDT from machine frames, as set_gdt does. */
   loadGdt(vcpu: Vcpu, frames: ArrayLike<number>, entries: number): number;
   /** Sets a vCPU's LDT, as MMUEXT_SET_LDT does. */

@@ -4,9 +4,13 @@
 import type { Clock, Domid, Logger, Random } from '../base/index.ts';
 import type { Engine } from '../engine/index.ts';
 import type { FrameAllocator, FrameTable, MachineMemory } from '../machine/index.ts';
+import type { CpuidPolicy } from './assist/cpuid.ts';
 import type { Domain } from './domain.ts';
-import { GuestAccess } from './guest-access.ts';
+import { GuestAccess, GuestBuffer } from './guest-access.ts';
+import type { MemoryManagement } from './memory-management.ts';
 import { type ConsoleSink, type NotificationSink, SILENT_TRACER, type Tracer } from './ports.ts';
+import type { Scheduler } from './schedule/scheduler.ts';
+import { Bounce } from './trap/bounce.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** What a pCPU is made of; all of it is passed in. */
@@ -22,6 +26,11 @@ export interface PcpuPorts {
   readonly console: ConsoleSink;
   readonly notifications: NotificationSink;
   readonly tracer?: Tracer;
+  readonly scheduler: Scheduler;
+  /** What CPUID shows. */
+  readonly cpuid: CpuidPolicy;
+  /** Makes the memory management that works on this pCPU. */
+  createMemoryManagement(pcpu: Pcpu): MemoryManagement;
 }
 
 /** Shared state of one pCPU. */
@@ -38,6 +47,18 @@ export class Pcpu {
   readonly tracer: Tracer;
   readonly access: GuestAccess;
   readonly domains: Map<Domid, Domain> = new Map();
+  readonly scheduler: Scheduler;
+  readonly cpuid: CpuidPolicy;
+  readonly mm: MemoryManagement;
+  readonly bounce: Bounce;
+  /** The running vCPU is to stop when its exit has been handled. */
+  reschedule = false;
+  /** The running vCPU asked for others to run first. */
+  yielding = false;
+  /** Copy of the request of the hypercall at hand. */
+  readonly request: GuestBuffer = new GuestBuffer(8192);
+  /** Earliest deadline of any timer, or one that has been cancelled since. */
+  nextDeadlineNs = Infinity;
   /** vCPU whose guest code runs or whose exit is being handled. */
   current: Vcpu | undefined = undefined;
 
@@ -53,5 +74,9 @@ export class Pcpu {
     this.notifications = ports.notifications;
     this.tracer = ports.tracer ?? SILENT_TRACER;
     this.access = new GuestAccess(ports.memory, ports.engine);
+    this.scheduler = ports.scheduler;
+    this.cpuid = ports.cpuid;
+    this.bounce = new Bounce(ports.memory, ports.engine, this.access);
+    this.mm = ports.createMemoryManagement(this);
   }
 }

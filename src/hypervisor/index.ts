@@ -1,0 +1,16 @@
+export { cpuid, DEFAULT_CPUID } from './assist/cpuid.ts';
+export type { CpuidPolicy } from './assist/cpuid.ts';
+export { Control, MAX_VCPUS } from './control.ts';
+export type { CreatedDomain, CreateDomainRequest, DomainInfo, InitialContext } from './control.ts';
+export type { CrashReport, VcpuReport } from './crash.ts';
+export { hypercallPage } from './hypercall/hypercall-page.ts';
+export { HYPERCALLS } from './hypercall/table.ts';
+export type { HypercallRow } from './hypercall/table.ts';
+export { Hypervisor } from './hypervisor.ts';
+export type { MemoryManagement } from './memory-management.ts';
+export type { Pcpu, PcpuPorts } from './pcpu.ts';
+export { SILENT_TRACER } from './ports.ts';
+export type { ConsoleSink, NotificationSink, TraceKind, Tracer } from './ports.ts';
+export { RoundRobin } from './schedule/round-robin.ts';
+export type { RunOutcome } from './schedule/run-loop.ts';
+export type { Scheduler } from './schedule/scheduler.ts';
