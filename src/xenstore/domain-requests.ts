@@ -11,7 +11,7 @@ import { leadingNumber, packStrings, unpackString, unpackStrings } from './wire.
 /** Stands for the caller's own domain. Source: Xen public/xen.h. */
 const DOMID_SELF = 0x7ff0;
 
-/** GET_DOMAIN_PATH: domid → its directory, whether or not there is such a domain. */
+/** GET_DOMAIN_PATH: domid; answered with its directory, whether or not there is such a domain. */
 export const getDomainPath: RequestHandler = (context) => {
   const text = unpackString(context.payload);
   if (text === undefined) {
@@ -21,7 +21,7 @@ export const getDomainPath: RequestHandler = (context) => {
   return undefined;
 };
 
-/** IS_DOMAIN_INTRODUCED: domid → "T" or "F". */
+/** IS_DOMAIN_INTRODUCED: domid; answered with "T" or "F". */
 export const isDomainIntroduced: RequestHandler = (context) => {
   const text = unpackString(context.payload);
   if (text === undefined) {

@@ -14,7 +14,7 @@ import type { Subject } from './permissions.ts';
 import { formatPermission, parsePermissions } from './permissions.ts';
 import type { RequestServices } from './request-context.ts';
 import { changeSink, fireCommitted } from './request-context.ts';
-import { Transaction } from './transaction.ts';
+import { NO_LIMITS, Transaction } from './transaction.ts';
 import type { Watch, Watcher } from './watches.ts';
 import { addWatch, removeWatch, watchedName } from './watches.ts';
 
@@ -73,7 +73,13 @@ abstract class NodeAccess {
 
   /** Replaces the node's permissions: the owner with what others may do, then single domains, such as `['n0', 'r1']`. */
   setPermissions(name: string, permissions: readonly string[]): void {
-    const parsed = parsePermissions(permissions) ?? bug(`store: permissions ${permissions.join(' ')} are malformed`);
+    const parsed = parsePermissions(permissions);
+    if (parsed === undefined) {
+      throw new VmmError(
+        'STORE_EINVAL',
+        `'${permissions.join(' ')}' are no permissions; use entries such as n0 r1 w2 b3`,
+      );
+    }
     this.#change(name, setNodePermissions(this.context(), pathOf(name), parsed));
   }
 
@@ -98,7 +104,7 @@ export class LocalTransaction extends NodeAccess {
   constructor(services: LocalServices) {
     super();
     this.#services = services;
-    this.#transaction = new Transaction(services.store, Infinity);
+    this.#transaction = new Transaction(services.store, NO_LIMITS);
   }
 
   /** Makes all changes take effect. Returns false, and drops them, if the nodes used have changed meanwhile: start anew. */

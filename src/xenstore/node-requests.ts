@@ -14,7 +14,7 @@ import type { RequestContext, RequestHandler } from './request-context.ts';
 import { operationContext } from './request-context.ts';
 import { leadingNumber, packStrings, unpackString, unpackStrings } from './wire.ts';
 
-/** DIRECTORY: path → names of the children. E2BIG if they do not fit in one message. */
+/** DIRECTORY: path; answered with names of the children. E2BIG if they do not fit in one message. */
 export const directory: RequestHandler = (context) => {
   const node = readable(context, unpackString(context.payload));
   if (failed(node)) {
@@ -25,8 +25,8 @@ export const directory: RequestHandler = (context) => {
 };
 
 /**
- * DIRECTORY_PART: path, byte offset → generation, names from that offset on as far as they fit, and an empty name if these are
- * the last. A client that sees another generation in a later part starts again.
+ * DIRECTORY_PART: path, byte offset; answered with the generation, names from that offset on as far as they fit, and an empty
+ * name if these are the last. A client that sees another generation in a later part starts again.
  */
 export const directoryPart: RequestHandler = (context) => {
   const [name, offsetText, ...rest] = unpackStrings(context.payload);
@@ -50,7 +50,7 @@ export const directoryPart: RequestHandler = (context) => {
   return undefined;
 };
 
-/** READ: path → the value's bytes. */
+/** READ: path; answered with the value's bytes. */
 export const read: RequestHandler = (context) => {
   const node = readable(context, unpackString(context.payload));
   if (failed(node)) {
@@ -60,7 +60,7 @@ export const read: RequestHandler = (context) => {
   return undefined;
 };
 
-/** GET_PERMS: path → its entries as text. */
+/** GET_PERMS: path; answered with its entries as text. */
 export const getPerms: RequestHandler = (context) => {
   const node = readable(context, unpackString(context.payload), context.client.subject.privileged);
   if (failed(node)) {

@@ -13,8 +13,9 @@ export interface StoreQuota {
   readonly watches: number;
   /** Open transactions beyond which no further one is accepted. */
   readonly transactions: number;
-  /** Nodes that one transaction may look at or change. */
+  /** Nodes that one transaction may look at or change, and bytes of their paths and of its versions of them. */
   readonly nodesPerTransaction: number;
+  readonly bytesPerTransaction: number;
   /** Requests whose reply, or an event that they caused, somebody has not read yet; no more are taken while at the limit. */
   readonly outstandingRequests: number;
   /** Bytes of watch events that it has not read; an event that does not fit is dropped. */
@@ -23,7 +24,7 @@ export interface StoreQuota {
   readonly eventTimeoutMs: number;
 }
 
-/** The limits of the reference daemon. */
+/** The limits of the reference daemon; it bounds bytes by one sum for a domain, here each kind has its own. */
 export const DEFAULT_QUOTA: StoreQuota = {
   nodes: 1000,
   nodeSizeBytes: 2048,
@@ -31,6 +32,7 @@ export const DEFAULT_QUOTA: StoreQuota = {
   watches: 128,
   transactions: 10,
   nodesPerTransaction: 1024,
+  bytesPerTransaction: 256 * 1024,
   outstandingRequests: 20,
   unreadEventBytes: 256 * 1024,
   eventTimeoutMs: 20_000,

@@ -3,7 +3,7 @@
 import { failed } from './errno.ts';
 import type { RequestHandler } from './request-context.ts';
 import { fireCommitted } from './request-context.ts';
-import { Transaction } from './transaction.ts';
+import { NO_LIMITS, Transaction } from './transaction.ts';
 import { addWatch, removeWatch, watchedName } from './watches.ts';
 import { packStrings, unpackString, unpackStrings } from './wire.ts';
 
@@ -36,7 +36,7 @@ export const unwatch: RequestHandler = (context) => {
   return errno;
 };
 
-/** TRANSACTION_START → the id of a new transaction. EBUSY inside one, ENOSPC if the client has too many. */
+/** TRANSACTION_START: answered with the id of a new transaction. EBUSY inside one, ENOSPC if the client has too many. */
 export const transactionStart: RequestHandler = (context) => {
   const { client, services } = context;
   if (context.transaction !== undefined) {
@@ -51,8 +51,8 @@ export const transactionStart: RequestHandler = (context) => {
   }
   const id = client.nextTransactionId;
   client.nextTransactionId = (id + 1) >>> 0;
-  const maxNodes = privileged ? Infinity : services.quota.nodesPerTransaction;
-  client.transactions.set(id, new Transaction(services.store, maxNodes));
+  const { nodesPerTransaction: nodes, bytesPerTransaction: bytes } = services.quota;
+  client.transactions.set(id, new Transaction(services.store, privileged ? NO_LIMITS : { nodes, bytes }));
   context.reply(packStrings([String(id)]));
   return undefined;
 };

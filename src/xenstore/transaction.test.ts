@@ -15,7 +15,7 @@ import type { Subject } from './permissions.ts';
 import { Access } from './permissions.ts';
 import { DEFAULT_QUOTA } from './quota.ts';
 import { Store } from './store.ts';
-import { Transaction } from './transaction.ts';
+import { NO_LIMITS, Transaction } from './transaction.ts';
 import { bytesOf, textOf } from './wire.ts';
 
 const domain0: Subject = { domid: domid(0), privileged: true };
@@ -169,7 +169,7 @@ test('store: random operations in and out of transactions agree with a naive mod
       const open = new Map<number, { real: Transaction; naive: Model }>();
       for (const [index, { kind, name, where: slot }] of operations.entries()) {
         if (slot > 0 && !open.has(slot)) {
-          open.set(slot, { real: new Transaction(store, Infinity), naive: new Model(model) });
+          open.set(slot, { real: new Transaction(store, NO_LIMITS), naive: new Model(model) });
         }
         const pair = open.get(slot);
         const view = pair?.real ?? store;
@@ -224,7 +224,7 @@ function assertSame(store: Store, model: Model): void {
 
 test('store: changes in a transaction are not seen outside before its end', () => {
   const store = new Store();
-  const transaction = new Transaction(store, Infinity);
+  const transaction = new Transaction(store, NO_LIMITS);
   writeNode(context(transaction), path('/a/b'), bytesOf('new'));
   assert.equal(value(store, '/a/b'), 'ENOENT');
   assert.equal(value(transaction, '/a/b'), 'new');
@@ -235,7 +235,7 @@ test('store: changes in a transaction are not seen outside before its end', () =
 test('store: a transaction that looked at a node which changed outside ends with EAGAIN and changes nothing', () => {
   const store = new Store();
   writeNode(context(store), path('/a'), bytesOf('1'));
-  const transaction = new Transaction(store, Infinity);
+  const transaction = new Transaction(store, NO_LIMITS);
   assert.equal(value(transaction, '/a'), '1');
   writeNode(context(transaction), path('/b'), bytesOf('1'));
   writeNode(context(store), path('/a'), bytesOf('2'));
@@ -245,9 +245,20 @@ test('store: a transaction that looked at a node which changed outside ends with
 });
 
 test('store: a transaction that wants more nodes than allowed cannot be committed', () => {
-  const transaction = new Transaction(new Store(), 5);
+  const transaction = new Transaction(new Store(), { nodes: 5, bytes: 10_000 });
   writeNode(context(transaction), path('/a/b/c/d/e'), bytesOf('x'));
   assert.equal(transaction.takeOverflow(), true);
   assert.equal(transaction.takeOverflow(), false);
+  assert.equal(transaction.commit(), 'ENOMEM');
+});
+
+test('store: a transaction that wants more bytes than allowed cannot be committed, but may rewrite one node for ever', () => {
+  const transaction = new Transaction(new Store(), { nodes: 100, bytes: 1000 });
+  for (let i = 0; i < 100; i++) {
+    writeNode(context(transaction), path('/a'), new Uint8Array(500));
+  }
+  assert.equal(transaction.takeOverflow(), false);
+  writeNode(context(transaction), path('/b'), new Uint8Array(500));
+  assert.equal(transaction.takeOverflow(), true);
   assert.equal(transaction.commit(), 'ENOMEM');
 });

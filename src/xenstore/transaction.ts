@@ -5,9 +5,21 @@
 import type { Domid } from '../base/index.ts';
 import type { Outcome } from './errno.ts';
 import type { NodeContent, NodeView, StoreNode } from './node.ts';
+import { nodeSizeBytes } from './node.ts';
 import type { StorePath } from './path.ts';
 import type { Permissions } from './permissions.ts';
 import type { Store } from './store.ts';
+
+/** What one transaction may use up. */
+export interface TransactionLimits {
+  /** Nodes that it looks at or changes. */
+  readonly nodes: number;
+  /** Bytes of their paths, and of its own versions of them. */
+  readonly bytes: number;
+}
+
+/** For domain 0. */
+export const NO_LIMITS: TransactionLimits = { nodes: Infinity, bytes: Infinity };
 
 /** A change that watches will be told of after the commit. */
 export interface PendingChange {
@@ -31,17 +43,17 @@ interface AccessedNode {
 /** An open transaction. */
 export class Transaction implements NodeView {
   readonly #store: Store;
-  readonly #maxNodes: number;
+  readonly #limits: TransactionLimits;
   readonly #accessed = new Map<StorePath, AccessedNode>();
   /** Nodes owned by a domain, in difference to the store. */
   readonly #ownedChange = new Map<Domid, number>();
+  #bytes = 0;
   #overflowed = false;
   #spoilt = false;
 
-  /** @param maxNodes - how many nodes it may look at or change */
-  constructor(store: Store, maxNodes: number) {
+  constructor(store: Store, limits: TransactionLimits) {
     this.#store = store;
-    this.#maxNodes = maxNodes;
+    this.#limits = limits;
   }
 
   get(path: StorePath): StoreNode | undefined {
@@ -72,7 +84,7 @@ export class Transaction implements NodeView {
     }
   }
 
-  /** Tells, once, whether the last operation wanted more nodes than allowed; its result is worthless then (ENOSPC). */
+  /** Tells, once, whether the last operation wanted more than the limits allow; its result is worthless then (ENOSPC). */
   takeOverflow(): boolean {
     const overflowed = this.#overflowed;
     this.#overflowed = false;
@@ -111,7 +123,8 @@ export class Transaction implements NodeView {
 
   #replace(path: StorePath, node: StoreNode | undefined): void {
     const entry = this.#access(path);
-    if (entry !== undefined) {
+    const own = entry?.modified && entry.now ? nodeSizeBytes(entry.now) : 0;
+    if (entry !== undefined && this.#spend((node ? nodeSizeBytes(node) : 0) - own)) {
       this.#count(entry.now, -1);
       this.#count(node, 1);
       entry.now = node;
@@ -124,15 +137,24 @@ export class Transaction implements NodeView {
     if (known !== undefined) {
       return known;
     }
-    if (this.#accessed.size >= this.#maxNodes) {
-      this.#overflowed = true;
-      this.#spoilt = true;
+    if (!this.#spend(path.length, 1)) {
       return undefined;
     }
     const before = this.#store.get(path);
     const entry: AccessedNode = { path, before, now: before, modified: false, watch: 'none' };
     this.#accessed.set(path, entry);
     return entry;
+  }
+
+  /** Whether the limits allow this much more; if not, the transaction can only be dropped. */
+  #spend(bytes: number, nodes = 0): boolean {
+    if (this.#bytes + bytes > this.#limits.bytes || this.#accessed.size + nodes > this.#limits.nodes) {
+      this.#overflowed = true;
+      this.#spoilt = true;
+      return false;
+    }
+    this.#bytes += bytes;
+    return true;
   }
 
   #count(node: StoreNode | undefined, change: 1 | -1): void {
