@@ -149,7 +149,8 @@ export class Control {
       if (canonicalVaddr(Number(address & 0xffffffffn), Number((address >> 32n) & 0xffffffffn)) < 0)
         return -Errno.EINVAL;
     }
-    const roots = this.#pcpu.mm.setRoots(vcpu, initial.root, 0);
+    let roots: number = -Errno.ERESTART;
+    while (roots === -Errno.ERESTART) roots = this.#pcpu.mm.setRoots(vcpu, initial.root, 0);
     if (roots !== 0) return roots;
     const { state } = vcpu.context;
     state.gpr.fill(0n);

@@ -25,7 +25,8 @@ export function createDomain(pcpu: Pcpu, domid: Domid, name: string, limits: Dom
   }
   domain.sharedInfo = sharedInfo;
   if (!growGrantTable(pcpu, domain, 1)) {
-    pcpu.mm.relinquish(domain, Infinity);
+    domain.dying = true;
+    while (!pcpu.mm.relinquish(domain, Infinity)); // nobody else refers to its one frame
     pcpu.domains.delete(domid);
     throw new VmmError(
       'NO_MEMORY',

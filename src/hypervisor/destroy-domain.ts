@@ -4,13 +4,13 @@
 import { VCPU_INFO_SIZE } from '../abi/index.ts';
 import type { Domain } from './domain.ts';
 import { closeAllPorts } from './event/operations.ts';
-import { endUse } from './grant/use.ts';
+import { forgetUse } from './grant/use.ts';
 import { addressIn } from './memory-management.ts';
 import type { Pcpu } from './pcpu.ts';
 import { refreshDomain } from './schedule/blocking.ts';
 
-/** Frames that one step gives back at most. */
-const FRAMES_PER_STEP = 16384;
+/** Page-table entries and frames that one step looks at, about. */
+const WORK_PER_STEP = 1 << 18;
 
 /** Begins the end of a domain. May be called again. */
 export function beginDestroy(pcpu: Pcpu, domain: Domain): void {
@@ -32,14 +32,19 @@ export function beginDestroy(pcpu: Pcpu, domain: Domain): void {
 
 /** Goes on with the end of a domain. @returns true when nothing is left and its number is free again */
 export function continueDestroy(pcpu: Pcpu, domain: Domain): boolean {
-  const freed = pcpu.mm.relinquish(domain, FRAMES_PER_STEP);
-  if (!freed) return false;
+  if (!pcpu.mm.relinquish(domain, WORK_PER_STEP)) return false;
+  // Its page tables are gone, and with them the references that its mappings held.
   for (const [handle, mapping] of domain.grants.mappings()) {
     const granter = pcpu.domains.get(mapping.granter);
-    if (granter !== undefined) endUse(pcpu, granter, mapping.ref, mapping.writable);
+    if (granter !== undefined && granter !== domain) forgetUse(pcpu, granter, mapping.ref, mapping.writable);
     domain.grants.removeMapping(handle);
   }
-  if (domain.grants.active.size > 0) return false;
+  // Its frames are gone, so whoever still has a handle to one of its grants has overwritten the mapping.
+  for (const other of pcpu.domains.values()) {
+    for (const [handle, mapping] of other.grants.mappings()) {
+      if (mapping.granter === domain.domid) other.grants.removeMapping(handle);
+    }
+  }
   for (const vcpu of domain.vcpus) pcpu.engine.destroyContext(vcpu.context);
   pcpu.domains.delete(domain.domid);
   pcpu.notifications.domainChanged(domain.domid);

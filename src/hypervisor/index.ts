@@ -7,6 +7,7 @@ export { hypercallPage } from './hypercall/hypercall-page.ts';
 export { HYPERCALLS } from './hypercall/table.ts';
 export type { HypercallRow } from './hypercall/table.ts';
 export { Hypervisor } from './hypervisor.ts';
+export type { HypervisorPorts } from './hypervisor.ts';
 export type { MemoryManagement } from './memory-management.ts';
 export type { Pcpu, PcpuPorts } from './pcpu.ts';
 export { SILENT_TRACER } from './ports.ts';

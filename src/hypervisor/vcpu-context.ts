@@ -64,7 +64,8 @@ const CR4 = VCPU_GUEST_CONTEXT.ctrlreg + 4 * 8;
 /**
  * Gives a vCPU its first registers. It stays down until it is brought up.
  * @param context - our copy of the guest's structure
- * @returns 0, or -EINVAL and the like for a field that cannot be; then the vCPU is as before
+ * @returns 0; -EINVAL and the like for a field that cannot be; -ERESTART when validating the page tables
+ * is not finished: the caller calls again
  */
 export function loadGuestContext(pcpu: Pcpu, vcpu: Vcpu, context: GuestBuffer): number {
   for (const at of ADDRESS_FIELDS) if (canonicalVaddr(context.lo(at), context.hi(at)) < 0) return -Errno.EINVAL;
@@ -72,6 +73,7 @@ export function loadGuestContext(pcpu: Pcpu, vcpu: Vcpu, context: GuestBuffer): 
   const trapsFault = loadTraps(vcpu, context);
   if (trapsFault !== 0) return trapsFault;
   const fault = loadTables(pcpu, vcpu, context, inKernel);
+  if (fault === -Errno.ERESTART) return fault;
   if (fault !== 0) {
     pcpu.mm.releaseVcpu(vcpu);
     vcpu.traps.clear();

@@ -2,12 +2,14 @@
 // moves on, or the guest gets the fault that hardware would give at CPL 3. Only the guest's kernel has
 // privileges, and only those that Xen grants. Source: reference of the interface, sections 3.6 to 3.10.
 
+import { Errno } from '../../abi/index.ts';
 import { Assist, type AssistKind, Cpu, type ExitRecord } from '../../engine/index.ts';
 import { Vector } from '../../x86/index.ts';
 import type { Pcpu } from '../pcpu.ts';
 import { injectException, injectGp } from '../trap/inject.ts';
 import type { Vcpu } from '../vcpu.ts';
 import {
+  loadCr3,
   readControlRegister,
   readDebugRegister,
   writeControlRegister,
@@ -40,6 +42,13 @@ export function handleAssist(pcpu: Pcpu, vcpu: Vcpu, exit: ExitRecord): void {
       return;
     default:
       break;
+  }
+  if (exit.assist === Assist.MOV_TO_CR && exit.index === 3 && vcpu.kernelMode) {
+    const result = loadCr3(pcpu, vcpu, exit.reg);
+    if (result === -Errno.ERESTART) return;
+    if (result === 0) vcpu.context.state.writeU64(Cpu.RIP, exit.nextRip);
+    else injectGp(pcpu, vcpu, 0);
+    return;
   }
   if (isDone(pcpu, vcpu, exit) || isTooEarlyToFault(vcpu, exit.assist))
     vcpu.context.state.writeU64(Cpu.RIP, exit.nextRip);

@@ -46,7 +46,14 @@ export function readControlRegister(pcpu: Pcpu, vcpu: Vcpu, index: number, regis
   return true;
 }
 
-/** mov to CRn. @returns false for #GP */
+/** mov to CR3. @returns 0, -ERESTART when it is to be executed again, or an error for #GP */
+export function loadCr3(pcpu: Pcpu, vcpu: Vcpu, register: number): number {
+  const { gpr32 } = vcpu.context.state;
+  const frame = ((gpr32[2 * register + 1] ?? 0) & 0xfffff) * 0x100000 + ((gpr32[2 * register] ?? 0) >>> 12);
+  return pcpu.mm.loadKernelRoot(vcpu, frame);
+}
+
+/** mov to CRn other than CR3. @returns false for #GP */
 export function writeControlRegister(pcpu: Pcpu, vcpu: Vcpu, index: number, register: number): boolean {
   const { gpr32 } = vcpu.context.state;
   const lo = gpr32[2 * register] ?? 0;
@@ -60,8 +67,6 @@ export function writeControlRegister(pcpu: Pcpu, vcpu: Vcpu, index: number, regi
       pcpu.memory.u32[(vcpu.infoAddress + VCPU_INFO.arch_cr2) / 4] = lo;
       pcpu.memory.u32[(vcpu.infoAddress + VCPU_INFO.arch_cr2) / 4 + 1] = hi;
       return true;
-    case 3:
-      return pcpu.mm.loadKernelRoot(vcpu, (hi & 0xfffff) * 0x100000 + (lo >>> 12)) === 0;
     case 4:
       vcpu.cr4 = lo;
       return true;

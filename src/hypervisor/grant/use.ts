@@ -39,12 +39,18 @@ export function beginUse(pcpu: Pcpu, granter: Domain, grantee: Domid, ref: numbe
   return frame;
 }
 
-/** Ends a use that `beginUse` began. */
+/** Ends a use that `beginUse` began, and gives back the frame's references. */
 export function endUse(pcpu: Pcpu, granter: Domain, ref: number, writable: boolean): void {
+  const active = granter.grants.active.get(ref) ?? bug(`grant ${ref} of domain ${granter.domid} is not in use`);
+  pcpu.mm.putFrame(active.frame, writable);
+  forgetUse(pcpu, granter, ref, writable);
+}
+
+/** Ends a use whose references are gone already, with the page-table entry that held them. */
+export function forgetUse(pcpu: Pcpu, granter: Domain, ref: number, writable: boolean): void {
   const active = granter.grants.active.get(ref) ?? bug(`grant ${ref} of domain ${granter.domid} is not in use`);
   if (writable) active.writers--;
   else active.readers--;
-  pcpu.mm.putFrame(active.frame, writable);
   const word = granter.grants.wordOf(ref);
   if (active.readers === 0 && active.writers === 0) {
     granter.grants.active.delete(ref);

@@ -19,7 +19,7 @@ import { fillRunstate } from '../../time/runstate-area.ts';
 import { armPeriodic, armSingleshot, stopPeriodic } from '../../time/timers.ts';
 import { loadGuestContext } from '../../vcpu-context.ts';
 import type { Vcpu } from '../../vcpu.ts';
-import type { HypercallArgs } from '../arguments.ts';
+import { CONTINUE, type HypercallArgs } from '../arguments.ts';
 import { registerRunstateArea, registerTimeArea, registerVcpuInfo } from './registered-areas.ts';
 
 /** vcpu_op(cmd, vcpuid, arg) */
@@ -69,7 +69,8 @@ export function vcpuOp(pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): number {
 function initialise(pcpu: Pcpu, vcpu: Vcpu, target: Vcpu, args: HypercallArgs): number {
   if (!pcpu.access.copyIn(vcpu, args.vaddr(2), pcpu.request, VCPU_GUEST_CONTEXT_SIZE)) return -Errno.EFAULT;
   if (target.initialised) return -Errno.EEXIST;
-  return loadGuestContext(pcpu, target, pcpu.request);
+  const result = loadGuestContext(pcpu, target, pcpu.request);
+  return result === -Errno.ERESTART ? CONTINUE : result;
 }
 
 /** Lets an initialised vCPU run. */
