@@ -12,11 +12,9 @@ import type { OpEmitter } from '../operation.ts';
 /** MXCSR bits. Intel SDM vol. 1, figure 10-3. */
 export const Mxcsr = {
   PE: 1 << 5,
-  DAZ: 1 << 6,
   MASKS: 0x3f << 7,
   PM: 1 << 12,
   RC: 3 << 13,
-  FTZ: 1 << 15,
 } as const;
 
 /**
@@ -41,15 +39,17 @@ export function requireMxcsr(e: OpEmitter, mask: number, expected: number, slow:
   e.f.i32(mask).op(W.i32And).i32(expected).op(W.i32Ne).branchIf(slow);
 }
 
-/** Branches unless WebAssembly's arithmetic is the guest's: to nearest, everything masked, no FTZ, no DAZ. */
+/**
+ * Branches unless WebAssembly's arithmetic is the guest's: to nearest, everything masked. FTZ and DAZ
+ * need not be looked at because no fast path takes a denormal or gives one.
+ */
 export function requireDefaultMode(e: OpEmitter, slow: Label): void {
-  requireMxcsr(e, Mxcsr.MASKS | Mxcsr.RC | Mxcsr.FTZ | Mxcsr.DAZ, Mxcsr.MASKS, slow);
+  requireMxcsr(e, Mxcsr.MASKS | Mxcsr.RC, Mxcsr.MASKS, slow);
 }
 
 /** Like `requireDefaultMode`, and PE must be set already, so that an inexact result changes nothing. */
 export function requireStickyMode(e: OpEmitter, slow: Label): void {
-  const mask = Mxcsr.MASKS | Mxcsr.RC | Mxcsr.FTZ | Mxcsr.DAZ | Mxcsr.PE;
-  requireMxcsr(e, mask, Mxcsr.MASKS | Mxcsr.PE, slow);
+  requireMxcsr(e, Mxcsr.MASKS | Mxcsr.RC | Mxcsr.PE, Mxcsr.MASKS | Mxcsr.PE, slow);
 }
 
 /** Branches when PE is clear and `exact` pushes 0. */

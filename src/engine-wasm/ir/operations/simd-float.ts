@@ -1,8 +1,8 @@
 // Scalar SSE arithmetic and comparison, with a fast path in WebAssembly. Two-operand form: a = a op b;
 // the other lanes of a stay. Intel SDM vol. 1, section 11.5 (exceptions), vol. 2 for each mnemonic.
 //
-// With operands that are not denormal, a finite sum has no flag but PE (a denormal sum is exact); a
-// product or quotient has none when it is safely normal, or zero because an operand is.
+// With operands that are not denormal, a sum that is normal or zero has no flag but PE; a product or
+// quotient has none when it is safely normal, or zero because an operand is.
 
 import type { Label } from '../../wasm/function-builder.ts';
 import { W } from '../../wasm/instructions.ts';
@@ -87,7 +87,9 @@ function emitSum(e: OpEmitter, p: Precision, subtract: boolean, slow: Label): vo
   f.op(subtract ? p.op.sub : p.op.add);
   setResult(e, p);
   pushIsFinite(e, p, r);
-  f.op(W.i32Eqz).branchIf(slow);
+  f.op(W.i32Eqz);
+  pushIsDenormal(e, p, r);
+  f.op(W.i32Or).branchIf(slow);
   requireExactOrSticky(e, () => pushSumIsExact(e, p, subtract), slow);
   writeResult(e, p);
 }

@@ -155,6 +155,8 @@ function emitSum(e: OpEmitter, p: PackedPrecision, sum: () => void, slow: Label)
   e.f.set(e.v128[2]);
   pushFinite(e, p);
   requireAllLanes(e, slow);
+  pushDenormal(e, p, e.v128[2]);
+  e.f.op(W.v128AnyTrue).branchIf(slow);
   writeResult(e);
 }
 
