@@ -17,9 +17,13 @@ import { FakeEngine } from './fake-engine.ts';
 /** Frames with a part in a new domain's address space. */
 export const Boot = { L4: 0, L3: 1, L2: 2, L1: 3, ARGS: 4, FIRST_FREE: 5 } as const;
 
-/** Page-table entry flags that tests use often. */
+/** Present, in a page-table entry. */
 export const P = 1;
+
+/** Writable, in a page-table entry. */
 export const RW = 2;
+
+/** Reachable from user mode, in a page-table entry. */
 export const U = 4;
 
 /** An argument or a word: a number below 2^53, or its low and high half. */
@@ -110,12 +114,14 @@ export class PagingWorld {
     this.allocator = new FrameAllocator(1, nrFrames, random);
     this.engine = new FakeEngine(this.memory);
     const access = new GuestAccess(this.memory, this.engine);
-    this.paging = new DirectPaging({ ...this, access, tracer: SILENT_TRACER }, workPerHypercall);
+    const { memory, frames, allocator, engine, domains } = this;
+    const ports = { memory, frames, allocator, engine, domains, access, tracer: SILENT_TRACER };
+    this.paging = new DirectPaging(ports, workPerHypercall);
   }
 
   /** Makes a domain with `nrFrames` frames, at most 512, and an address space that maps them all; the page tables read-only. */
   addDomain(id: number, nrFrames = 32, maxFrames: number = nrFrames + 16): TestDomain {
-    const domain = new Domain(domid(id), `d${id}`, { maxVcpus: 2, maxFrames }, mfn(0));
+    const domain = new Domain(domid(id), `d${id}`, { maxVcpus: 2, maxFrames });
     this.domains.set(domain.domid, domain);
     domain.sharedInfo = this.paging.allocateShared(domain) ?? mfn(0);
     const mfns = new Uint32Array(nrFrames);

@@ -41,11 +41,11 @@ class Attack {
       case 0:
       case 1:
       case 2:
-        self.update(this.frame(a), this.slot(b), this.entry(c, d), [0, 0, 2, 3, 1][b % 5], 1 + (d % 3));
+        self.update(this.#frame(a), this.#slot(b), this.#entry(c, d), [0, 0, 2, 3, 1][b % 5], 1 + (d % 3));
         return;
       case 3:
       case 4:
-        self.map(a % 40, this.entry(c, d), [0, 0, 1, 2, 5][b % 5]);
+        self.map(a % 40, this.#entry(c, d), [0, 0, 1, 2, 5][b % 5]);
         return;
       case 5:
       case 6:
@@ -54,53 +54,53 @@ class Attack {
         return;
       case 7:
       case 8:
-        self.extended(a % 4, this.frame(b), 0, 1 + (c % 4));
+        self.extended(a % 4, this.#frame(b), 0, 1 + (c % 4));
         return;
       case 9:
-        self.extended(4, this.frame(b), 0, 1 + (c % 4));
+        self.extended(4, this.#frame(b), 0, 1 + (c % 4));
         return;
       case 10:
-        self.extended(a % 2 === 0 ? 5 : 15, this.frame(b), 0, 1 + (c % 3));
+        self.extended(a % 2 === 0 ? 5 : 15, this.#frame(b), 0, 1 + (c % 3));
         return;
       case 11:
-        self.extended(16 + (a % 2), this.frame(b), this.frame(c));
+        self.extended(16 + (a % 2), this.#frame(b), this.#frame(c));
         return;
       case 12:
         self.extended(13, (a % 32) * 4096, b % 600);
         paging.readDescriptor(self.vcpu, (c % 600) * 8 + 7);
         return;
       case 13: {
-        const frames = [this.frame(b), this.frame(c)];
+        const frames = [this.#frame(b), this.#frame(c)];
         if (self.writeArgs(frames)) self.call(paging.setGdt, [Boot.ARGS * 4096, (a % 3) * 512]);
         return;
       }
       case 14:
         self.call(paging.updateDescriptor, [
-          this.frame(a) * 4096 + (b % 512) * 8,
+          this.#frame(a) * 4096 + (b % 512) * 8,
           [c >>> 0, [0xf300, 0xec00, 0][d % 3] ?? 0],
         ]);
         return;
       case 15:
       case 16:
-        this.reservation(a, b, c);
+        this.#reservation(a, b, c);
         return;
       case 17: {
         // Through whatever the address space says, stale translations included.
-        const bytes = new Uint8Array(new Uint32Array(this.entry(c, d)).buffer);
-        self.store((a % 40) * 4096 + this.slot(b) * 8, [...bytes]);
+        const bytes = new Uint8Array(new Uint32Array(this.#entry(c, d)).buffer);
+        self.store((a % 40) * 4096 + this.#slot(b) * 8, [...bytes]);
         return;
       }
       case 18:
-        this.grant(a, b, c);
+        this.#grant(a, b, c);
         return;
       case 19:
-        paging.setRoots(this.second, this.frame(a), b % 2 === 0 ? 0 : this.frame(c));
+        paging.setRoots(this.second, this.#frame(a), b % 2 === 0 ? 0 : this.#frame(c));
         return;
       case 20:
-        this.touch(a);
+        this.#touch(a);
         return;
       default:
-        this.exchange(a, b);
+        this.#exchange(a, b);
         return;
     }
   }
@@ -147,27 +147,27 @@ class Attack {
 
   readonly granted: Set<number> = new Set();
 
-  private frame(n: number): number {
+  #frame(n: number): number {
     const choice = n % 40;
     if (choice < 6) return SETUP[choice % 4] === undefined ? 0 : this.self.mfn(SETUP[choice % 4] ?? 0);
     if (choice < 34) return this.known[(n >>> 3) % this.known.length] ?? 0;
     return [this.other.mfn(3), this.other.mfn(9), 0, 255, 256, 2 ** 40][choice - 34] ?? 0;
   }
 
-  private slot(n: number): number {
+  #slot(n: number): number {
     return n % 7 === 0 ? n % 512 : n % 7 === 1 ? 256 + (n % 16) : n % 40;
   }
 
-  private entry(c: number, d: number): [number, number] {
-    return entry(this.frame(c), MEMORY_FLAGS[d % MEMORY_FLAGS.length] ?? 0, d % 3 === 0 ? 0x80000000 : 0);
+  #entry(c: number, d: number): [number, number] {
+    return entry(this.#frame(c), MEMORY_FLAGS[d % MEMORY_FLAGS.length] ?? 0, d % 3 === 0 ? 0x80000000 : 0);
   }
 
-  private reservation(a: number, b: number, c: number): void {
+  #reservation(a: number, b: number, c: number): void {
     const { self, world } = this;
     const list = Boot.ARGS * 4096 + 512;
     const count = 1 + (a % 3);
     const order = b % 5 === 0 ? 1 : 0;
-    const values = [this.frame(a), this.frame(b), this.frame(c)];
+    const values = [this.#frame(a), this.#frame(b), this.#frame(c)];
     const command = [1, 6, 0][c % 3] ?? 0;
     const words = [list, count, [order, 0], [0x7ff0, 0]] as const;
     const padding = Array.from({ length: 60 }, () => 0);
@@ -183,7 +183,7 @@ class Attack {
     if (at >= 0) this.known.push(world.memory.u32[at / 4] ?? 0);
   }
 
-  private exchange(a: number, b: number): void {
+  #exchange(a: number, b: number): void {
     const { self, world } = this;
     const list = Boot.ARGS * 4096 + 512;
     const side = (order: number, count: number, offset: number) =>
@@ -191,11 +191,11 @@ class Attack {
     const [inOrder, outOrder] = [(a % 2) as 0 | 1, (b % 2) as 0 | 1]; // remainders of 2
     const words = [...side(inOrder, inOrder === 1 ? 1 : 2, 0), ...side(outOrder, outOrder === 1 ? 1 : 2, 64), 0];
     const padding = Array.from({ length: 64 - words.length }, () => 0);
-    const lists = [this.frame(a), this.frame(b), 0, 0, 0, 0, 0, 0, 5, 6];
+    const lists = [this.#frame(a), this.#frame(b), 0, 0, 0, 0, 0, 0, 5, 6];
     if (self.writeArgs([...words, ...padding, ...lists])) self.call(world.paging.memoryOp, [11, Boot.ARGS * 4096]);
   }
 
-  private grant(a: number, b: number, c: number): void {
+  #grant(a: number, b: number, c: number): void {
     const { paging } = this.world;
     const frame = this.other.mfn(Boot.FIRST_FREE + (a % 6));
     const readOnly = b % 2;
@@ -212,7 +212,7 @@ class Attack {
   }
 
   /** Fills the TLB as running code would. */
-  private touch(a: number): void {
+  #touch(a: number): void {
     const { engine } = this.world;
     for (const vcpu of [this.self.vcpu, this.second]) {
       engine.translate(
@@ -242,7 +242,7 @@ for (const [name, work] of [
         }
         assert.deepEqual(attack.end(), []);
       }),
-      { numRuns: Number(process.env['ZENDO_RUNS'] ?? 150) },
+      { numRuns: Number(process.env['ZENDO_RUNS'] ?? 60) },
     );
   });
 }

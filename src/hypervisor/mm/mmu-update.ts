@@ -38,12 +38,12 @@ export function mmuUpdate(mm: MemoryState, vcpu: Vcpu, args: HypercallArgs): num
   let i = 0;
   for (; i < count; i++) {
     if (mm.budget <= 0) return preempt(mm, vcpu, args, i, resumed);
-    mm.budget -= REQUEST_COST;
     if (!access.copyIn(vcpu, elementAddress(requests, i, MMU_UPDATE_SIZE), mm.request, MMU_UPDATE_SIZE)) {
       result = -Errno.EFAULT;
       break;
     }
     result = applyRequest(mm, vcpu.domain, owner);
+    mm.budget -= REQUEST_COST;
     if (result === -Errno.ERESTART) return preempt(mm, vcpu, args, i, resumed);
     if (result !== 0) break;
     if (!drainDemotions(mm, vcpu.domain) && i + 1 < count) return preempt(mm, vcpu, args, i + 1, resumed);

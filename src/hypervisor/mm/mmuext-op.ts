@@ -45,13 +45,13 @@ function runBatch(mm: MemoryState, vcpu: Vcpu, args: HypercallArgs): number {
   let i = 0;
   for (; i < count; i++) {
     if (mm.budget <= 0) return preempt(mm, vcpu, args, i, resumed);
-    mm.budget -= OPERATION_COST;
     const from = elementAddress(operations, i, MMUEXT_OP_SIZE);
     if (!mm.pcpu.access.copyIn(vcpu, from, mm.request, MMUEXT_OP_SIZE)) {
       result = -Errno.EFAULT;
       break;
     }
     result = runOperation(mm, vcpu);
+    mm.budget -= OPERATION_COST;
     if (result === -Errno.ERESTART) return preempt(mm, vcpu, args, i, resumed);
     if (result !== 0) break;
     if (!drainDemotions(mm, vcpu.domain) && i + 1 < count) return preempt(mm, vcpu, args, i + 1, resumed);
