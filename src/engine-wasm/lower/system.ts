@@ -33,11 +33,24 @@ const FAR_OFFSET = temp(1);
 /** `reg` of an assist whose other operand is in memory: its address is the operand. */
 const IN_MEMORY = 0xff;
 
+/** Hints, and orderings of memory accesses, which are all in order here. */
+const NO_OPERATIONS = [
+  'NOP',
+  'PAUSE',
+  'PREFETCH',
+  'PREFETCHW',
+  'PREFETCHNTA',
+  'PREFETCHT0',
+  'PREFETCHT1',
+  'PREFETCHT2',
+  'LFENCE',
+  'MFENCE',
+  'SFENCE',
+];
+
 /** Factories by mnemonic. */
 export const SYSTEM_LOWERINGS: LoweringTable = {
-  ...Object.fromEntries<LoweringFactory>(
-    ['NOP', 'PAUSE', 'PREFETCH', 'PREFETCHW', 'LFENCE', 'MFENCE', 'SFENCE'].map((name) => [name, () => () => {}]),
-  ),
+  ...Object.fromEntries<LoweringFactory>(NO_OPERATIONS.map((name) => [name, () => () => {}])),
   CLFLUSH: () => (b, i) => b.mem(LDZ8, VALUE, i), // faults like a load
   RDTSC: () => (b) => b.op(RDTSC),
 
