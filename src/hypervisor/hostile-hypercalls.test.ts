@@ -57,7 +57,25 @@ function hostileStep(guest: GuestVcpu, domid: Domid, pick: (below: number) => nu
 }
 
 /** All hypercalls, those about memory more often; iret, which mostly ends the guest, comes by chance only. */
-const KNOWN = [...Object.values(Hypercall).filter((number) => number !== Hypercall.__HYPERVISOR_iret), 1, 1, 1, 12, 12, 13, 13, 14, 20, 20, 24, 26, 26, 26, 32, 32];
+const KNOWN = [
+  ...Object.values(Hypercall).filter((number) => number !== Hypercall.__HYPERVISOR_iret),
+  1,
+  1,
+  1,
+  12,
+  12,
+  13,
+  13,
+  14,
+  20,
+  20,
+  24,
+  26,
+  26,
+  26,
+  32,
+  32,
+];
 
 for (const seed of [SEED, SEED + 1, SEED + 2]) {
   test(`hypervisor: ${CALLS} hostile hypercalls break no count and no invariant (seed ${seed})`, () => {
@@ -84,7 +102,8 @@ for (const seed of [SEED, SEED + 1, SEED + 2]) {
         world.run(1_000_000);
         if (world.control.domainInfo(domid)?.shutdownReason !== undefined) break;
       }
-      const reason = world.control.domainInfo(domid)?.shutdownReason === 3 ? world.control.crashReport(domid)?.reason : undefined;
+      const reason =
+        world.control.domainInfo(domid)?.shutdownReason === 3 ? world.control.crashReport(domid)?.reason : undefined;
       assert.doesNotMatch(reason ?? '', /bug/);
       assert.deepEqual(world.hypervisor.audit(), [], `seed ${seed}, domain ${domains}`);
       for (let tries = 0; tries < 20 && !world.control.destroy(domid); tries++);

@@ -120,8 +120,11 @@ export class HypervisorWorld {
   readonly log: WorldLog = { notified: [], closed: [], changed: [], console: [], trace: [] };
   /** Frames of each domain by page. */
   readonly mfns: Map<Domid, Uint32Array> = new Map();
+  /** First frame of each domain's grant table. */
+  readonly grantFrames: Map<Domid, number> = new Map();
   /** Guest code of each domain. */
   readonly code: Map<Domid, GuestStep> = new Map();
+  readonly #sharedInfo: Map<Domid, number> = new Map();
   nowNs = 1_000_000;
   /** Time that each entry of guest code takes. */
   nsPerEntry = 1000;
@@ -164,11 +167,13 @@ export class HypervisorWorld {
   /** Makes a domain with an address space, ready to run `code`, not paused. */
   addDomain(code: GuestStep, options: { maxVcpus?: number; nrPages?: number } = {}): Domid {
     const nrPages = options.nrPages ?? 24;
-    const { domid } = this.control.createDomain({
+    const { domid, sharedInfo, grantFrame } = this.control.createDomain({
       name: 'test',
       maxVcpus: options.maxVcpus ?? 1,
       maxFrames: nrPages + 8,
     });
+    this.#sharedInfo.set(domid, sharedInfo);
+    this.grantFrames.set(domid, grantFrame);
     const mfns = this.control.populate(domid, 0, nrPages);
     this.mfns.set(domid, mfns);
     this.code.set(domid, code);
@@ -191,6 +196,11 @@ export class HypervisorWorld {
   /** Machine frame of a page of a domain. */
   frame(domid: Domid, page: number): number {
     return mfn(this.mfns.get(domid)?.[page] ?? 0);
+  }
+
+  /** Machine address of a domain's shared information page. */
+  sharedInfo(domid: Domid): number {
+    return this.#sharedInfo.get(domid) ?? 0;
   }
 
   /** Lets time pass until `nowNs + ns`, running whoever can run and skipping idle time. */
