@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VmmError } from '../../base/index.ts';
 import { deriveSources, readSources } from './apt-lists.ts';
+import type { AptArchive } from './apt-lists.ts';
 import type { FetchedPackage, PackageFile, PackageSource } from './package-source.ts';
 import { progressBar } from './progress.ts';
 import type { Progress } from './progress.ts';
@@ -13,34 +14,49 @@ import type { CommandResult } from './run-command.ts';
 
 const ETC_APT = '/etc/apt';
 const POLL_MS = 150;
+const OWN_FILES = 'name a kernel and a ramdisk with --kernel and --ramdisk';
 
 /**
  * Opens apt as a source.
  * @param dir - scratch folder for lists and settings; gone when the task is done
+ * @param signal - ends what apt is doing
  * @returns undefined when the machine has no apt, or none that knows a Debian archive
  */
-export async function openAptSource(dir: string): Promise<PackageSource | undefined> {
+export async function openAptSource(dir: string, signal?: AbortSignal): Promise<PackageSource | undefined> {
   if (!(await hasCommand('apt-get'))) return undefined;
   const sources = readSources(await systemLists());
-  return sources.length === 0 ? undefined : new AptSource(dir, sources);
+  return sources.length === 0 ? undefined : new AptSource(dir, sources, signal);
 }
 
-type Sources = ReturnType<typeof readSources>;
+/** What apt was set up with for one suite. */
+interface Setup {
+  /** Path of the configuration file. */
+  readonly config: string;
+  /** What went wrong with some of the archives; apt goes on without them. */
+  readonly complaints: string;
+}
 
 class AptSource implements PackageSource {
   readonly #dir: string;
-  readonly #sources: Sources;
-  readonly #ready = new Map<string, Promise<string>>();
+  readonly #sources: readonly AptArchive[];
+  readonly #signal: AbortSignal | undefined;
+  readonly #ready = new Map<string, Promise<Setup>>();
 
-  constructor(dir: string, sources: Sources) {
+  constructor(dir: string, sources: readonly AptArchive[], signal: AbortSignal | undefined) {
     this.#dir = dir;
+    this.#signal = signal;
     this.#sources = sources;
   }
 
   async resolve(names: readonly string[], suite: string): Promise<readonly PackageFile[]> {
-    const config = await this.#update(suite);
+    const { config, complaints } = await this.#update(suite);
     const policy = await this.#run('apt-cache', ['-c', config, 'policy', ...names]);
-    const versions = names.map((name) => candidateOf(policy.stdout, name, suite));
+    const versions = names.map((name) => {
+      const version = candidateOf(policy.stdout, name);
+      if (version !== undefined) return version;
+      if (complaints !== '') throw explainApt(complaints);
+      throw new VmmError('FETCH_FAILED', `${suite} has no package ${name}: ${OWN_FILES}`);
+    });
     const shown = await this.#run('apt-cache', [
       '-c',
       config,
@@ -60,7 +76,7 @@ class AptSource implements PackageSource {
     dir: string,
     progress: Progress,
   ): Promise<readonly FetchedPackage[]> {
-    const config = await this.#update(suite);
+    const { config } = await this.#update(suite);
     const wanted = packages.map(({ name, version }) => `${name}=${version}`);
     const uris = await this.#run('apt-get', ['-c', config, 'download', '--print-uris', '-q', ...wanted]);
     const files = [...uris.stdout.matchAll(/^'[^']*' (\S+) ([0-9]+) /gm)];
@@ -83,8 +99,8 @@ class AptSource implements PackageSource {
     });
   }
 
-  /** Fetches the lists of a suite once. @returns the configuration file to use */
-  #update(suite: string): Promise<string> {
+  /** Fetches the lists of a suite once. */
+  #update(suite: string): Promise<Setup> {
     let ready = this.#ready.get(suite);
     if (ready === undefined) {
       ready = this.#fetchLists(suite);
@@ -93,19 +109,20 @@ class AptSource implements PackageSource {
     return ready;
   }
 
-  async #fetchLists(suite: string): Promise<string> {
+  async #fetchLists(suite: string): Promise<Setup> {
     const dir = join(this.#dir, `apt-${suite}`);
     await mkdir(join(dir, 'lists', 'partial'), { recursive: true });
     await mkdir(join(dir, 'cache', 'archives', 'partial'), { recursive: true });
     await writeFile(join(dir, 'sources.list'), deriveSources(this.#sources, suite));
     const config = join(dir, 'apt.conf');
     await writeFile(config, aptConfig(dir));
-    await this.#run('apt-get', ['-c', config, 'update', '-q']);
-    return config;
+    const update = await this.#run('apt-get', ['-c', config, 'update', '-q']);
+    return { config, complaints: update.stderr };
   }
 
   async #run(command: string, args: readonly string[], cwd = this.#dir): Promise<CommandResult> {
-    const result = await runCommand(command, args, cwd);
+    const result = await runCommand(command, args, cwd, this.#signal);
+    this.#signal?.throwIfAborted();
     if (result.status === 0) return result;
     throw explainApt(result.stderr);
   }
@@ -134,14 +151,10 @@ function aptConfig(dir: string): string {
 }
 
 /** The version that `apt-cache policy` would install. */
-function candidateOf(policy: string, name: string, suite: string): string {
+function candidateOf(policy: string, name: string): string | undefined {
   const paragraph = policy.split(/^(?=\S)/m).find((text) => text.startsWith(`${name}:\n`)) ?? '';
   const version = /^ {2}Candidate: (\S+)$/m.exec(paragraph)?.[1];
-  if (version !== undefined && version !== '(none)') return version;
-  throw new VmmError(
-    'FETCH_FAILED',
-    `${suite} has no package ${name}: name a kernel and a ramdisk with --kernel and --ramdisk`,
-  );
+  return version === '(none)' ? undefined : version;
 }
 
 async function systemLists(): Promise<readonly { name: string; text: string }[]> {
@@ -166,18 +179,16 @@ function readDepends(record: string): readonly string[] {
 }
 
 function explainApt(stderr: string): VmmError {
-  const lines = stderr.split('\n').filter((line) => line.startsWith('E: ') || line.startsWith('Err:'));
-  const reason = (lines[0] ?? stderr.trim().split('\n').at(-1) ?? '').replace(/^E: /, '');
-  if (/no space left on device/i.test(stderr)) {
+  if (/no space left on device|not enough (free )?space/i.test(stderr)) {
     return new VmmError('CACHE_FULL', 'no room left for packages: free some space, or set XDG_CACHE_HOME', {
       cause: stderr,
     });
   }
-  return new VmmError(
-    'FETCH_FAILED',
-    `apt-get failed (${reason}): check the network, or name a kernel and a ramdisk with --kernel and --ramdisk`,
-    { cause: stderr },
-  );
+  const lines = stderr.split('\n').filter((line) => /^[EW]: \S/.test(line));
+  const reason = (lines[0] ?? stderr.trim().split('\n').at(-1) ?? '').replace(/^[EW]: /, '').trim();
+  return new VmmError('FETCH_FAILED', `apt-get cannot fetch (${reason}): check the network, or ${OWN_FILES}`, {
+    cause: stderr,
+  });
 }
 
 /** Bytes of all files in a folder and one level below, where apt keeps what is on its way. */

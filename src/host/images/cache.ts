@@ -2,7 +2,7 @@
 // made under a temporary name and renamed, so a full disk, a lost network or a kill leaves nothing half-written.
 // Used by `debian.ts`; any number of processes may share one cache.
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VmmError } from '../../base/index.ts';
@@ -12,6 +12,9 @@ export function defaultCacheDir(): string {
   const xdg = process.env['XDG_CACHE_HOME'];
   return join(xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache'), 'zendo');
 }
+
+const SCRATCH = 'scratch-';
+const MIB = 1 << 20;
 
 /** A folder of complete files and folders. */
 export class ImageCache {
@@ -62,19 +65,39 @@ export class ImageCache {
   }
 
   /**
-   * Lends a scratch folder for as long as `use` runs.
+   * Lends a scratch folder for as long as `use` runs, and clears those away that killed processes left.
+   * @param roomBytes - refuse to begin with less free space: apt does not end by itself when its disk is full
    * @returns what `use` gives; a failure of the file system is a VmmError
    */
-  async withScratch<T>(use: (dir: string) => Promise<T>): Promise<T> {
+  async withScratch<T>(roomBytes: number, use: (dir: string) => Promise<T>): Promise<T> {
     let dir: string | undefined;
     try {
       await mkdir(this.dir, { recursive: true });
-      dir = await mkdtemp(join(this.dir, 'scratch-'));
+      await this.#clearScratch();
+      await this.#checkRoom(roomBytes);
+      dir = await mkdtemp(join(this.dir, `${SCRATCH}${process.pid}-`));
       return await use(dir);
     } catch (error) {
       throw this.#explain(error);
     } finally {
       if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+    }
+  }
+
+  async #checkRoom(roomBytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.dir);
+    if (bavail * bsize >= roomBytes) return;
+    const wanted = Math.ceil(roomBytes / MIB);
+    throw new VmmError(
+      'CACHE_FULL',
+      `${this.dir} has less than ${wanted} MiB free: free some space, or set XDG_CACHE_HOME`,
+    );
+  }
+
+  async #clearScratch(): Promise<void> {
+    for (const name of await readdir(this.dir)) {
+      const pid = Number(name.startsWith(SCRATCH) ? name.slice(SCRATCH.length).split('-')[0] : Number.NaN);
+      if (pid > 0 && !isRunning(pid)) await rm(join(this.dir, name), { recursive: true, force: true });
     }
   }
 
@@ -91,6 +114,7 @@ export class ImageCache {
       case 'EPERM':
       case 'EROFS':
       case 'ENOTDIR':
+      case 'EEXIST':
         return new VmmError('CACHE_UNUSABLE', `cannot write to ${this.dir} (${code}): set XDG_CACHE_HOME`, {
           cause: error,
         });
@@ -106,6 +130,14 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch {
     return false; // whatever is in the way, the entry cannot be used
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) === 'EPERM'; // it runs, but is somebody else's
   }
 }
 

@@ -38,6 +38,8 @@ export interface DebianOptions {
   readonly mirror?: string;
   /** Look for newer packages although there are cached ones. */
   readonly refresh?: boolean;
+  /** Ends fetching; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const RELEASE = 'bookworm';
@@ -51,6 +53,8 @@ const KERNELS: Readonly<Record<DebianKernel, { meta: string; suite: string }>> =
 };
 
 const CONSOLE = 'console=hvc0';
+/** Free space that fetching begins with: the lists of packages and the largest package, twice over. */
+const ROOM_BYTES = 300 << 20;
 /** So that a cached archive is the same whenever it is made. */
 const RAMDISK_MTIME_SECONDS = 0;
 
@@ -151,7 +155,7 @@ async function ensureFile(options: DebianOptions, key: string, make: (job: Job) 
     const path = await cache.find(known);
     if (path !== undefined) return path;
   }
-  return cache.withScratch(async (scratch) => {
+  return cache.withScratch(ROOM_BYTES, async (scratch) => {
     try {
       progress("looking for Debian's packages");
       const source = await openSource(options, scratch);
@@ -194,8 +198,8 @@ function openJob(cache: ImageCache, source: PackageSource, scratch: string, prog
 
 async function openSource(options: DebianOptions, scratch: string): Promise<PackageSource> {
   const mirror = options.mirror ?? process.env['ZENDO_DEBIAN_MIRROR'];
-  if (mirror !== undefined && mirror !== '') return openMirrorSource(mirror);
-  const apt = await openAptSource(scratch);
+  if (mirror !== undefined && mirror !== '') return openMirrorSource(mirror, options.signal);
+  const apt = await openAptSource(scratch, options.signal);
   if (apt !== undefined) return apt;
   throw new VmmError(
     'FETCH_FAILED',

@@ -21,20 +21,23 @@ interface ListedPackage extends PackageFile {
 /**
  * Opens a mirror as a source.
  * @param mirror - its base address, the folder that has `dists` and `pool` in it
+ * @param signal - ends what is being fetched
  */
-export function openMirrorSource(mirror: string): PackageSource {
+export function openMirrorSource(mirror: string, signal?: AbortSignal): PackageSource {
   if (!/^https?:\/\/\S+$/.test(mirror)) {
     throw new VmmError('FETCH_FAILED', `the Debian mirror "${mirror}" is no http or https address: correct it`);
   }
-  return new MirrorSource(mirror.replace(/\/+$/, ''));
+  return new MirrorSource(mirror.replace(/\/+$/, ''), signal);
 }
 
 class MirrorSource implements PackageSource {
   readonly #mirror: string;
+  readonly #signal: AbortSignal | undefined;
   readonly #lists = new Map<string, Promise<string>>();
 
-  constructor(mirror: string) {
+  constructor(mirror: string, signal: AbortSignal | undefined) {
     this.#mirror = mirror;
+    this.#signal = signal;
   }
 
   async resolve(names: readonly string[], suite: string): Promise<readonly PackageFile[]> {
@@ -94,7 +97,7 @@ class MirrorSource implements PackageSource {
   async #get(path: string, onBytes: (bytes: number) => void = () => {}): Promise<Uint8Array> {
     const url = `${this.#mirror}/${path}`;
     try {
-      const response = await fetch(url);
+      const response = await fetch(url, { signal: this.#signal ?? null });
       if (!response.ok || response.body === null) {
         throw new VmmError(
           response.status === 404 ? 'FETCH_MISSING' : 'FETCH_FAILED',
@@ -111,9 +114,10 @@ class MirrorSource implements PackageSource {
       }
       return Buffer.concat(chunks);
     } catch (error) {
+      this.#signal?.throwIfAborted();
       if (error instanceof VmmError) throw error;
       const cause = error instanceof Error ? error.cause : undefined;
-      const reason = errorCode(cause) ?? (error instanceof Error ? error.message : String(error));
+      const reason = errorCode(cause) ?? (cause instanceof Error ? cause.message : String(error));
       throw new VmmError(
         'FETCH_FAILED',
         `cannot fetch ${url} (${reason}): check the network, or name a kernel and a ramdisk with --kernel and --ramdisk`,

@@ -10,11 +10,20 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a command to its end, without standard input. Does not reject because of what the command does. */
-export function runCommand(command: string, args: readonly string[], cwd: string): Promise<CommandResult> {
+/**
+ * Runs a command to its end, without standard input. Does not reject because of what the command does.
+ * @param signal - ends the command
+ */
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  signal: AbortSignal | undefined,
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
+      ...(signal === undefined ? {} : { signal }),
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C' }, // its messages are looked at
     });
