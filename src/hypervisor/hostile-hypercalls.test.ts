@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hypercall } from '../abi/index.ts';
 import type { Domid } from '../base/index.ts';
-import { Exit } from '../engine/index.ts';
+import { Exit, type ExitReason } from '../engine/index.ts';
 import { type GuestVcpu, HypervisorWorld, Page, STACK_TOP } from '../../tests/support/hypervisor-world.ts';
 
 /** Hypercalls of each run; ZENDO_FUZZ makes it longer. */
@@ -45,7 +45,7 @@ function interesting(world: HypervisorWorld, domid: Domid, pick: (below: number)
   }
 }
 
-function hostileStep(guest: GuestVcpu, domid: Domid, pick: (below: number) => number): number {
+function hostileStep(guest: GuestVcpu, domid: Domid, pick: (below: number) => number): ExitReason {
   const { world } = guest;
   for (let i = 0; i < 24; i++) {
     const to = world.engine.translate(guest.context, (Page.ARGS * 4096 + 8 * pick(64)) as never, 1, true);
@@ -82,14 +82,14 @@ for (const seed of [SEED, SEED + 1, SEED + 2]) {
     const pick = generator(seed);
     const world = new HypervisorWorld();
     world.nsPerEntry = 10_000;
-    let calls = 0;
+    const budget = { left: CALLS };
     let domains = 0;
     const bystander = world.addDomain(() => Exit.BUDGET);
-    while (calls < CALLS) {
+    while (budget.left > 0) {
       domains++;
       const domid: Domid = world.addDomain(
         (guest) => {
-          calls++;
+          budget.left--;
           // A guest that was entered in a handler or put to sleep in user mode goes on from the start.
           if (!guest.kernelMode) return Exit.BUDGET;
           guest.set('RSP', STACK_TOP - 256);
@@ -98,7 +98,7 @@ for (const seed of [SEED, SEED + 1, SEED + 2]) {
         },
         { maxVcpus: 3 },
       );
-      for (let slices = 0; slices < 60 && calls < CALLS; slices++) {
+      for (let slices = 0; slices < 60 && budget.left > 0; slices++) {
         world.run(1_000_000);
         if (world.control.domainInfo(domid)?.shutdownReason !== undefined) break;
       }

@@ -88,17 +88,19 @@ const unmap: GuestStep = (guest) => {
   return guest.hypercall(Hypercall.__HYPERVISOR_grant_table_op, GnttabOp.GNTTABOP_unmap_grant_ref, ARGS, 1);
 };
 
+/** Reads through the mapping. */
+const read: GuestStep = (guest) => {
+  assert.equal(guest.readU64(Page.SPARE * 4096), 0x1122334455667788n);
+  assert.deepEqual(guest.world.hypervisor.audit(), []);
+  return Exit.BUDGET;
+};
+
 test('grant table: a guest maps, reads, unmaps once, and not twice', () => {
   const world = new HypervisorWorld();
   const granter = world.addDomain(() => Exit.BUDGET);
   const out: number[] = [];
   const status: GuestStep = (guest) => {
     out.push(guest.world.memory.view.getInt16(guest.at(ARGS + 20), true));
-    return Exit.BUDGET;
-  };
-  const read: GuestStep = (guest) => {
-    assert.equal(guest.readU64(Page.SPARE * 4096), 0x1122334455667788n);
-    assert.deepEqual(guest.world.hypervisor.audit(), []);
     return Exit.BUDGET;
   };
   const mapperId = world.addDomain(mapper(granter, GntMap.GNTMAP_host_map, out, read, unmap, status, unmap, status));
@@ -171,17 +173,19 @@ test('grant table: copy moves bytes both ways and refuses to leave the page', ()
   assert.deepEqual(world.hypervisor.audit(), []);
 });
 
+/** Asks for a table of `count` frames. */
+const setup =
+  (count: number): GuestStep =>
+  (guest) => {
+    guest.writeU64(ARGS, 0x7ff0n + (BigInt(count) << 32n));
+    guest.writeU64(ARGS + 8, 0);
+    guest.writeU64(ARGS + 16, Page.DATA * 4096);
+    return guest.hypercall(Hypercall.__HYPERVISOR_grant_table_op, GnttabOp.GNTTABOP_setup_table, ARGS, 1);
+  };
+
 test('grant table: setup_table grows to 32 frames, tells them, and refuses more', () => {
   const world = new HypervisorWorld();
   const results: number[] = [];
-  const setup =
-    (count: number): GuestStep =>
-    (guest) => {
-      guest.writeU64(ARGS, 0x7ff0n + (BigInt(count) << 32n));
-      guest.writeU64(ARGS + 8, 0);
-      guest.writeU64(ARGS + 16, Page.DATA * 4096);
-      return guest.hypercall(Hypercall.__HYPERVISOR_grant_table_op, GnttabOp.GNTTABOP_setup_table, ARGS, 1);
-    };
   const status: GuestStep = (guest) => {
     results.push(guest.world.memory.view.getInt16(guest.at(ARGS + 8), true));
     return Exit.BUDGET;

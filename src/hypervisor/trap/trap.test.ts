@@ -359,7 +359,7 @@ test('event upcall: delivered on the way back to the guest once unmasked, and ma
     script(
       setCallback(CallbackType.CALLBACKTYPE_event, HANDLER),
       (guest) => {
-        const info = Number(guest.world.sharedInfo(domid));
+        const info = guest.world.sharedInfo(domid);
         guest.world.memory.u8[info + VCPU_INFO.evtchn_upcall_pending] = 1;
         guest.world.memory.u8[info + VCPU_INFO.evtchn_upcall_mask] = 0;
         return Exit.BUDGET;
