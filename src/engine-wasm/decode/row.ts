@@ -125,6 +125,8 @@ const IMMEDIATES: Readonly<Record<string, ImmediateKind>> = {
   mo: Immediate.MOFFS,
 };
 
+const MARKS: ReadonlySet<string> = new Set(['', 'lock', 'd64', 'f64', 'only64', 'only32', 'mem', 'reg']);
+
 /** Parses one line of a table; a `+cc` line gives 16 rows. */
 export function parseRow(line: string): RowFields[] {
   const [encoding = '', operation = '', marks = ''] = line.trim().split(/ {2,}/);
@@ -149,10 +151,11 @@ export function parseRow(line: string): RowFields[] {
 }
 
 function parseOperand(text: string): Operand {
-  const match = /^(ST|[CDEGIJMNOPQRSUVWXYZ])(i|[a-z]*)$/.exec(text);
-  return match === null || text === 'ST'
-    ? { text, kind: '', size: '' }
-    : { text, kind: match[1] ?? '', size: match[2] ?? '' };
+  if (text === 'STi') return { text, kind: 'ST', size: 'i' };
+  const size = text.slice(1);
+  // fixed registers and numbers have no lower-case letters behind their first one, or no letter at all
+  const isFixed = !'CDEGIJMNOPQRSUVWXYZ'.includes(text[0] ?? '-') || size !== size.toLowerCase() || /\d/.test(size);
+  return isFixed ? { text, kind: '', size: '' } : { text, kind: text[0] ?? '', size };
 }
 
 type Encoding = Pick<
@@ -197,31 +200,42 @@ function parseEncoding(encoding: string, line: string): Encoding {
   }
   for (; at < tokens.length; at++) {
     const token = tokens[at] ?? '';
-    const hex = /^([0-9A-F]{2})(\+r|\+i|\+cc)?$/.exec(token);
     const immediate = IMMEDIATES[token];
-    if (hex !== null && e.opcode < 0) {
-      e.opcode = Number.parseInt(hex[1] ?? '', 16);
-      if (hex[2] === '+r') e.nrOpcodes = 8;
-    } else if (hex !== null) {
-      e.modrm = Number.parseInt(hex[1] ?? '', 16);
-      if (e.modrm < 0xc0) bug(`a fixed ModRM byte must have mod 3: ${line}`);
-      e.hasModrm = true;
-      if (hex[2] === '+i') e.nrModrms = 8;
-    } else if (token === '/r') {
-      e.hasModrm = true;
-    } else if (/^\/[0-7]$/.test(token)) {
-      e.hasModrm = true;
-      e.extension = Number(token[1]);
-    } else if (immediate !== undefined) {
+    if (immediate !== undefined) {
       e.immediate = e.immediate === Immediate.IW && immediate === Immediate.IB ? Immediate.IW_IB : immediate;
+    } else if (token[0] === '/') {
+      e.hasModrm = true;
+      if (token !== '/r') e.extension = '01234567'.indexOf(token.slice(1));
+      if (token.length !== 2 || (token !== '/r' && e.extension < 0))
+        bug(`an instruction table row has an unknown token ${token}: ${line}`);
     } else {
-      bug(`an instruction table row has an unknown token ${token}: ${line}`);
+      const byte = hexByte(token);
+      const suffix = token.slice(2);
+      if (byte < 0 || !['', '+r', '+i', '+cc'].includes(suffix))
+        bug(`an instruction table row has an unknown token ${token}: ${line}`);
+      if (e.opcode < 0) {
+        e.opcode = byte;
+        if (suffix === '+r') e.nrOpcodes = 8;
+      } else {
+        e.modrm = byte;
+        if (byte < 0xc0) bug(`a fixed ModRM byte must have mod 3: ${line}`);
+        e.hasModrm = true;
+        if (suffix === '+i') e.nrModrms = 8;
+      }
     }
   }
   if (e.opcode < 0) bug(`an instruction table row has no opcode: ${line}`);
   e.namesPrefix = e.prefixes !== 0;
   if (!e.namesPrefix) e.prefixes = ALL_PREFIXES;
   return e;
+}
+
+/** Value of the two hexadecimal digits that a token begins with, or -1. */
+function hexByte(token: string): number {
+  const digits = '0123456789ABCDEF';
+  const high = digits.indexOf(token[0] ?? '-');
+  const low = digits.indexOf(token[1] ?? '-');
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 function withOperands(
@@ -237,10 +251,7 @@ function withOperands(
     if (operand.kind === 'R' || operand.kind === 'N' || operand.kind === 'U') mod = 2;
   }
   if (e.modrm >= 0) mod = 2;
-  for (const mark of marks) {
-    if (!['', 'lock', 'd64', 'f64', 'only64', 'only32', 'mem', 'reg'].includes(mark))
-      bug(`an instruction table row has an unknown mark ${mark}: ${line}`);
-  }
+  for (const mark of marks) if (!MARKS.has(mark)) bug(`an instruction table row has an unknown mark ${mark}: ${line}`);
   if (marks.includes('mem')) mod = 1;
   if (marks.includes('reg')) mod = 2;
   return {

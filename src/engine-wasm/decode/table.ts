@@ -73,45 +73,59 @@ function numberRows(lines: readonly string[]): Row[] {
   return fields.map((row, id) => ({ id, ...row }));
 }
 
-/** Fills the dispatch array and returns the groups. Rows that name their prefix go first, so that the others fill what is left. */
+/** Fills the dispatch array and returns the groups. Look-ups of one opcode that the same rows are valid for share a group. */
 function buildDispatch(dispatch: Uint16Array): Uint16Array {
-  const groups: number[] = [];
-  const rows = ROWS.slice(1).filter((row) => row.in64);
-  const plain = new Uint16Array(dispatch.length);
-  for (const named of [true, false]) {
-    for (const row of rows) {
-      if (row.namesPrefix !== named) continue;
-      for (let n = 0; n < row.nrOpcodes * 8; n++) {
-        const prefixClass = (n >> 1) & 3;
-        if (((row.prefixes >> prefixClass) & 1) === 0 || (row.w >= 0 && row.w !== (n & 1))) continue;
-        const index = dispatchIndex(row.map, row.opcode + (n >> 3), prefixClass, n & 1);
-        if (row.hasModrm) {
-          if (dispatch[index] === 0) {
-            dispatch[index] = GROUP | (groups.length / GROUP_SIZE);
-            for (let cell = 0; cell < GROUP_SIZE; cell++) groups.push(0);
-          }
-          if ((dispatch[index] & GROUP) === 0) conflict(row);
-          placeInGroup(row, groups, (dispatch[index] & ~GROUP) * GROUP_SIZE);
-        } else if (dispatch[index] === 0) {
-          dispatch[index] = row.id;
-          if (!named) plain[index] = 1;
-        } else if (named || plain[index] !== 0 || (dispatch[index] & GROUP) !== 0) {
-          conflict(row);
-        }
-      }
+  const byOpcode = new Map<number, Row[]>();
+  for (const row of ROWS) {
+    if (row.id === 0 || !row.in64) continue;
+    for (let n = 0; n < row.nrOpcodes; n++) {
+      const key = dispatchIndex(row.map, row.opcode + n, 0, 0);
+      const others = byOpcode.get(key);
+      if (others === undefined) byOpcode.set(key, [row]);
+      else others.push(row);
     }
   }
-  return Uint16Array.from(groups);
+  const groups: Uint16Array[] = [];
+  for (const [key, rows] of byOpcode) {
+    const known: { rows: readonly Row[]; entry: number }[] = [];
+    for (let low = 0; low < 8; low++) {
+      const valid = rows.filter(
+        (row) => ((row.prefixes >> (low >> 1)) & 1) !== 0 && (row.w < 0 || row.w === (low & 1)),
+      );
+      let same = known.find(
+        (other) => other.rows.length === valid.length && other.rows.every((row, n) => row === valid[n]),
+      );
+      if (same === undefined) {
+        same = { rows: valid, entry: dispatchEntry(valid, groups) };
+        known.push(same);
+      }
+      dispatch[key | low] = same.entry;
+    }
+  }
+  const all = new Uint16Array(groups.length * GROUP_SIZE);
+  groups.forEach((group, n) => all.set(group, n * GROUP_SIZE));
+  return all;
 }
 
-/** Enters a row in the cells of a group that it is valid for. */
-function placeInGroup(row: Row, groups: number[], base: number): void {
+/** Value in `DISPATCH` for the rows of one look-up. A row that names its prefix goes before one that does not. */
+function dispatchEntry(rows: readonly Row[], groups: Uint16Array[]): number {
+  if (rows.length === 0) return 0;
+  const withModrm = rows.filter((row) => row.hasModrm);
+  if (withModrm.length === 0) return preferred(rows).id;
+  if (withModrm.length !== rows.length) conflict(preferred(rows));
+  const group = new Uint16Array(GROUP_SIZE);
   for (let cell = 0; cell < GROUP_SIZE; cell++) {
-    if (!takesCell(row, cell)) continue;
-    const holder = ROWS[groups[base + cell]];
-    if (holder.id === 0) groups[base + cell] = row.id;
-    else if (row.namesPrefix || !holder.namesPrefix) conflict(row);
+    const taking = rows.filter((row) => takesCell(row, cell));
+    if (taking.length > 0) group[cell] = taking.length === 1 ? taking[0].id : preferred(taking).id;
   }
+  return GROUP | (groups.push(group) - 1);
+}
+
+/** The one row among several for the same encoding that names its prefix, or the only row. */
+function preferred(rows: readonly Row[]): Row {
+  const named = rows.length === 1 ? rows : rows.filter((row) => row.namesPrefix);
+  if (named.length !== 1) conflict(rows[0]);
+  return named[0];
 }
 
 /** True when a row is valid for a cell of a group. */

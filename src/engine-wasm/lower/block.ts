@@ -4,7 +4,6 @@
 
 import { bug } from '../../base/index.ts';
 import { createInstruction, decode, Decoded } from '../decode/decode.ts';
-import type { Instruction } from '../decode/instruction.ts';
 import type { IrBuilder } from '../ir/builder.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { LOWERINGS, MAX_RECORDS } from './lowering.ts';
@@ -35,9 +34,6 @@ const PAGE_SIZE = 4096;
 const GENERAL_PROTECTION = 13;
 const NEXT_PAGE = opcodeOf('nextpage');
 
-/** One per builder would do; decoding is not reentrant and keeps nothing between calls. */
-const instruction: Instruction = createInstruction();
-
 /**
  * Builds the block at an offset of a code page.
  * @param bytes - the page, and for an instruction that runs over its end at least 15 bytes of the next
@@ -57,6 +53,7 @@ export function buildBlock(
 ): BlockEndKind {
   if (maxInstructions < 1) bug('a block of no instructions');
   const most = Math.min(maxInstructions, MAX_BLOCK_INSTRUCTIONS);
+  const instruction = createInstruction(); // reused for every instruction of the block
   let at = offset;
   while (!b.ended) {
     const outcome = decode(bytes, at, end, at, instruction);
