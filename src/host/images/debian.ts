@@ -3,6 +3,7 @@
 // package version, so only the first call takes time. Called by `zendo run` without --kernel and by the
 // system tests.
 import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { VmmError } from '../../base/index.ts';
@@ -53,6 +54,8 @@ const KERNELS: Readonly<Record<DebianKernel, { meta: string; suite: string }>> =
 };
 
 const CONSOLE = 'console=hvc0';
+/** Folder of the notes that say which version of a thing is the newest we know. */
+const POINTERS = 'debian';
 /** Free space that fetching begins with: the lists of packages and the largest package, twice over. */
 const ROOM_BYTES = 300 << 20;
 /** So that a cached archive is the same whenever it is made. */
@@ -63,73 +66,116 @@ const RAMDISK_MTIME_SECONDS = 0;
  * @returns rejects with VmmError FETCH_FAILED, CACHE_FULL or CACHE_UNUSABLE
  */
 export async function ensureDefaultGuest(options: DebianOptions = {}): Promise<GuestFiles> {
-  const kernel = await ensureKernel('6.1-cloud', options);
-  return { kernel, ramdisk: await ensureBusyboxRamdisk(options), append: CONSOLE };
+  const [kernel, ramdisk] = await ensureFiles(options, [kernelRecipe('6.1-cloud'), busyboxRecipe()]);
+  return { kernel, ramdisk, append: CONSOLE };
 }
 
 /** The default guest with python3 and its test suite in the ramdisk: needs 512 MiB of memory. */
 export async function ensurePythonGuest(options: DebianOptions = {}): Promise<GuestFiles> {
-  const kernel = await ensureKernel('6.1-cloud', options);
-  return { kernel, ramdisk: await ensurePythonRamdisk(options), append: CONSOLE };
+  const [kernel, ramdisk] = await ensureFiles(options, [kernelRecipe('6.1-cloud'), pythonRecipe()]);
+  return { kernel, ramdisk, append: CONSOLE };
 }
 
 /** Path of one of Debian's kernels, a bzImage. Fails like `ensureDefaultGuest`. */
-export function ensureKernel(which: DebianKernel, options: DebianOptions = {}): Promise<string> {
-  const { meta, suite } = KERNELS[which];
-  return ensureFile(options, `kernel-${which}`, async (job) => {
-    const [wanted] = await job.source.resolve([meta], suite);
-    const image = wanted?.depends.find((name) => /^linux-image-[0-9]/.test(name));
-    if (image === undefined) throw new VmmError('FETCH_FAILED', `${meta} of ${suite} names no kernel: use --kernel`);
-    const [packed] = await job.source.resolve([image], suite);
-    if (packed === undefined) throw new VmmError('FETCH_FAILED', `${suite} has no ${image}: use --kernel`);
-    return job.cacheFile(packed, 'vmlinuz', async () => {
-      const files = await job.extract([packed], suite, (path) => path.startsWith('boot/vmlinuz-'), 1);
-      return only(files, image);
-    });
-  });
+export async function ensureKernel(which: DebianKernel, options: DebianOptions = {}): Promise<string> {
+  return (await ensureFiles(options, [kernelRecipe(which)]))[0];
 }
 
 /** Path of GRUB built as a Xen guest, an ELF file. Fails like `ensureDefaultGuest`. */
-export function ensureGrubXen(options: DebianOptions = {}): Promise<string> {
-  return ensureFile(options, 'grub-xen', async (job) => {
-    const [grub] = await job.source.resolve(['grub-xen-host'], RELEASE);
-    if (grub === undefined) throw new VmmError('FETCH_FAILED', `${RELEASE} has no grub-xen-host`);
-    return job.cacheFile(grub, 'grub-x86_64-xen.bin', async () => {
-      const files = await job.extract([grub], RELEASE, (path) => path === 'usr/lib/grub-xen/grub-x86_64-xen.bin', 1);
-      return only(files, grub.name);
-    });
-  });
+export async function ensureGrubXen(options: DebianOptions = {}): Promise<string> {
+  return (await ensureFiles(options, [grubRecipe()]))[0];
 }
 
 /** Path of a ramdisk with a busybox shell. Fails like `ensureDefaultGuest`. */
-export function ensureBusyboxRamdisk(options: DebianOptions = {}): Promise<string> {
-  return ensureFile(options, ramdiskKey('busybox', busyboxEntries(new Uint8Array(0))), async (job) => {
-    const busybox = await job.busybox();
-    const name = ramdiskKey('ramdisk', busyboxEntries(new Uint8Array(0)));
-    return job.cacheFile(busybox.from, `${name}.cpio.gz`, async () => packRamdisk(busyboxEntries(busybox.data)));
-  });
+export async function ensureBusyboxRamdisk(options: DebianOptions = {}): Promise<string> {
+  return (await ensureFiles(options, [busyboxRecipe()]))[0];
 }
 
 /** Path of a ramdisk with busybox, python3 and its test suite. Fails like `ensureDefaultGuest`. */
-export function ensurePythonRamdisk(options: DebianOptions = {}): Promise<string> {
-  const key = ramdiskKey('python', busyboxEntries(new Uint8Array(0)));
-  return ensureFile(options, key, async (job) => {
-    const packages = await job.source.resolve(PYTHON_PACKAGES, RELEASE);
-    const python = packages[0];
-    if (python === undefined) throw new VmmError('FETCH_FAILED', `${RELEASE} has no python3.11`);
-    return job.cacheFile(python, `${key}.cpio.gz`, async () => {
-      const busybox = await job.busybox();
-      const files = await job.extract(packages, RELEASE, isWantedForPython, Infinity);
-      job.progress('packing the ramdisk');
-      return packRamdisk(pythonEntries(busybox.data, files));
-    });
-  });
+export async function ensurePythonRamdisk(options: DebianOptions = {}): Promise<string> {
+  return (await ensureFiles(options, [pythonRecipe()]))[0];
 }
 
-/** What one call works with. */
+/** How to make one file of the cache. */
+interface Recipe {
+  /** Under which the cache remembers the file's name. */
+  readonly key: string;
+  /** @returns the file's name in the cache */
+  make(job: Job): Promise<string>;
+}
+
+function kernelRecipe(which: DebianKernel): Recipe {
+  const { meta, suite } = KERNELS[which];
+  return {
+    key: `kernel-${which}`,
+    async make(job) {
+      const newest = await job.resolve(meta, suite);
+      const image = newest.depends.find((name) => /^linux-image-[0-9]/.test(name));
+      if (image === undefined) throw new VmmError('FETCH_FAILED', `${meta} of ${suite} names no kernel: use --kernel`);
+      const packed = await job.resolve(image, suite);
+      return job.cacheFile(packed, 'vmlinuz', async () => {
+        const files = await job.extract([packed], suite, (path) => path.startsWith('boot/vmlinuz-'), 1);
+        return only(files, image);
+      });
+    },
+  };
+}
+
+function grubRecipe(): Recipe {
+  const path = 'usr/lib/grub-xen/grub-x86_64-xen.bin';
+  return {
+    key: 'grub-xen',
+    async make(job) {
+      const grub = await job.resolve('grub-xen-host', RELEASE);
+      return job.cacheFile(grub, 'grub-x86_64-xen.bin', async () => {
+        return only(await job.extract([grub], RELEASE, (name) => name === path, 1), grub.name);
+      });
+    },
+  };
+}
+
+function busyboxRecipe(): Recipe {
+  const key = ramdiskKey('busybox');
+  return {
+    key,
+    async make(job) {
+      const busybox = await job.resolve('busybox-static', RELEASE);
+      return job.cacheFile(busybox, `${key}.cpio.gz`, async () =>
+        packRamdisk(busyboxEntries(await extractBusybox(job, busybox))),
+      );
+    },
+  };
+}
+
+function pythonRecipe(): Recipe {
+  const key = ramdiskKey('python');
+  return {
+    key,
+    async make(job) {
+      const [python, ...others] = PYTHON_PACKAGES;
+      const first = await job.resolve(python, RELEASE);
+      return job.cacheFile(first, `${key}.cpio.gz`, async () => {
+        const packages = [first, ...(await job.source.resolve(others, RELEASE))];
+        const files = await job.extract(packages, RELEASE, isWantedForPython, Infinity);
+        const busybox = await extractBusybox(job, await job.resolve('busybox-static', RELEASE));
+        job.progress('packing the ramdisk');
+        return packRamdisk(pythonEntries(busybox, files));
+      });
+    },
+  };
+}
+
+async function extractBusybox(job: Job, busybox: PackageFile): Promise<Uint8Array> {
+  const files = await job.extract([busybox], RELEASE, (path) => /^(usr\/)?bin\/busybox$/.test(path), 1);
+  return only(files, busybox.name);
+}
+
+/** What recipes work with. */
 interface Job {
   readonly source: PackageSource;
   readonly progress: Progress;
+  /** Looks one package up. */
+  resolve(name: string, suite: string): Promise<PackageFile>;
   /** Fetches packages and takes files out of them, `enough` of each. */
   extract(
     packages: readonly PackageFile[],
@@ -139,45 +185,56 @@ interface Job {
   ): Promise<readonly TarEntry[]>;
   /** The cached file of this version of a package; made now if there is none. @returns its name in the cache */
   cacheFile(from: PackageFile, name: string, make: () => Promise<Uint8Array>): Promise<string>;
-  busybox(): Promise<{ from: PackageFile; data: Uint8Array }>;
 }
 
-/**
- * Finds a file that an earlier call has made, or makes it.
- * @param key - under which the cache remembers the file's name
- */
-async function ensureFile(options: DebianOptions, key: string, make: (job: Job) => Promise<string>): Promise<string> {
+/** One path for each recipe. */
+type Paths<R extends readonly Recipe[]> = { [K in keyof R]: string };
+
+/** Finds the files that earlier calls have made, and makes those that are missing, all with one source. */
+async function ensureFiles<const R extends readonly Recipe[]>(options: DebianOptions, recipes: R): Promise<Paths<R>> {
   const cache = new ImageCache(options.cacheDir ?? defaultCacheDir());
   const progress = options.progress ?? (() => {});
-  const pointer = join('debian', key);
-  const known = await cache.recall(pointer);
-  if (known !== undefined && options.refresh !== true) {
-    const path = await cache.find(known);
-    if (path !== undefined) return path;
+  const paths: (string | undefined)[] = [];
+  for (const { key } of recipes) {
+    const name = options.refresh === true ? undefined : await cache.recall(join(POINTERS, key));
+    paths.push(name === undefined ? undefined : await cache.find(name));
   }
-  return cache.withScratch(ROOM_BYTES, async (scratch) => {
-    try {
-      progress("looking for Debian's packages");
-      const source = await openSource(options, scratch);
-      const name = await make(openJob(cache, source, scratch, progress));
-      await cache.remember(pointer, name);
-      return join(cache.dir, name);
-    } finally {
-      progress('');
-    }
-  });
+  if (paths.includes(undefined)) {
+    await cache.withScratch(ROOM_BYTES, async (scratch) => {
+      try {
+        progress("looking for Debian's packages");
+        const job = openJob(cache, await openSource(options, scratch), scratch, progress);
+        for (const [i, recipe] of recipes.entries()) {
+          if (paths[i] !== undefined) continue;
+          const name = await recipe.make(job);
+          await cache.remember(join(POINTERS, recipe.key), name);
+          paths[i] = join(cache.dir, name);
+        }
+      } finally {
+        progress('');
+      }
+    });
+  }
+  return paths as Paths<R>; // none is undefined any more, and there is one for each recipe
 }
 
 function openJob(cache: ImageCache, source: PackageSource, scratch: string, progress: Progress): Job {
-  const job: Job = {
+  return {
     source,
     progress,
+    async resolve(name, suite) {
+      const [found] = await source.resolve([name], suite);
+      if (found === undefined)
+        throw new VmmError('FETCH_FAILED', `${suite} has no ${name}: use --kernel and --ramdisk`);
+      return found;
+    },
     async extract(packages, suite, wanted, enough) {
       const fetched = await source.fetch(packages, suite, scratch, progress);
       const entries: TarEntry[] = [];
       for (const { name, path } of fetched) {
         progress(`unpacking ${name}`);
         entries.push(...(await extractDeb(path, wanted, enough)));
+        await rm(path); // the scratch folder may be on a small disk
       }
       return entries;
     },
@@ -186,14 +243,7 @@ function openJob(cache: ImageCache, source: PackageSource, scratch: string, prog
       if ((await cache.find(entry)) === undefined) await cache.addFile(entry, await make());
       return entry;
     },
-    async busybox() {
-      const [from] = await source.resolve(['busybox-static'], RELEASE);
-      if (from === undefined) throw new VmmError('FETCH_FAILED', `${RELEASE} has no busybox-static`);
-      const files = await job.extract([from], RELEASE, (path) => /^(usr\/)?bin\/busybox$/.test(path), 1);
-      return { from, data: only(files, from.name) };
-    },
   };
-  return job;
 }
 
 async function openSource(options: DebianOptions, scratch: string): Promise<PackageSource> {
@@ -219,7 +269,7 @@ function packRamdisk(entries: readonly CpioEntry[]): Uint8Array {
 }
 
 /** A name that changes when what we put into every ramdisk changes, so that an old one is not taken for a new. */
-function ramdiskKey(prefix: string, entries: readonly CpioEntry[]): string {
-  const digest = createHash('sha256').update(writeCpio(entries)).digest('hex').slice(0, 12);
-  return `${prefix}-${digest}`;
+function ramdiskKey(prefix: string): string {
+  const ours = writeCpio(busyboxEntries(new Uint8Array(0)));
+  return `${prefix}-${createHash('sha256').update(ours).digest('hex').slice(0, 12)}`;
 }

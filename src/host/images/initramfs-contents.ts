@@ -5,7 +5,7 @@ import { INIT_SCRIPT } from './init-script.ts';
 import type { TarEntry } from './tar-reader.ts';
 
 /** Packages that python3 with its test suite runs from, beside busybox. */
-export const PYTHON_PACKAGES: readonly string[] = [
+export const PYTHON_PACKAGES: readonly [string, ...string[]] = [
   'python3.11-minimal',
   'libpython3.11-minimal',
   'libpython3.11-stdlib',
