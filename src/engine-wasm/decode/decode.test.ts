@@ -1,3 +1,5 @@
+// The decoder on single instructions, and on bytes of every kind.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

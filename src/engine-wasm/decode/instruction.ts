@@ -3,9 +3,6 @@
 
 import type { Row } from './row.ts';
 
-/** Prefix bytes that select or change an instruction. */
-export const Prefix = { NONE: 0, OPERAND_SIZE: 0x66, REPNE: 0xf2, REP: 0xf3 } as const;
-
 /** Fields of a decoded instruction. */
 export interface Instruction {
   /** The encoding's row of the instruction table. */

@@ -1,3 +1,5 @@
+// The instruction table's rows against the decoder, and the row parser's complaints.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

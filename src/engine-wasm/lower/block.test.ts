@@ -1,3 +1,5 @@
+// Where blocks end, and what their records are.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -1,3 +1,4 @@
+// Lowerings of all rows: golden records, and the rule that faults are precise.
 // The golden file is accepted with `node --test --test-update-snapshots src/engine-wasm/lower/lowering.test.ts`.
 
 import assert from 'node:assert/strict';

@@ -1,17 +1,6 @@
 // The registry of lowerings: what each row of the instruction table means in IR. The block builder
-// calls `LOWERINGS[row.id]`.
-//
-// A family file exports a `LoweringTable`: by mnemonic, a factory that is given each row of that
-// mnemonic once, at start-up, picks operation numbers and operand accessors for it, and returns the
-// function that lowers a decoded instruction of the row. SSE: `sse/sse-lowerings.ts`, x87:
-// `x87/x87-lowerings.ts`, integer: `integer/`. A lowering
-//   - appends records with `b.op`, `b.mem` (ModRM memory operand) and the control methods of `IrBuilder`; look numbers up
-//     with `opcodeOf` in the factory, never per instruction;
-//   - writes no architectural slot before its last record that can fault: loads go to `temp(n)` or `xtemp(n)` first, and a
-//     destination in memory is read with `ldw..` and written with `stw..`;
-//   - may use temp(0) to temp(14); reads everything it needs from the `Instruction`, which is reused afterwards;
-//   - calls a runtime helper with `helper(b, index, a, b, argument)` of `operand.ts`, index from `helperIndex` in the factory;
-//   - appends at most `MAX_RECORDS` records.
+// calls `LOWERINGS[row.id]`. SSE and MMX stand in `sse/` and `mmx/`, x87 in `x87/`, the general-purpose
+// instructions in `integer/`. What a family file has to do stands at `LoweringTable` and `Lowering`.
 
 import type { Instruction } from '../decode/instruction.ts';
 import type { Row } from '../decode/row.ts';
@@ -23,10 +12,19 @@ import { SYSTEM_LOWERINGS } from './system.ts';
 import { lowerUndefined } from './undefined.ts';
 import { X87_LOWERINGS } from './x87/x87-lowerings.ts';
 
-/** Appends the records of one decoded instruction. */
+/**
+ * Appends the records of one decoded instruction. A lowering
+ * - appends records with `b.op`, `b.mem` (ModRM memory operand) and the control methods of `IrBuilder`; it looks numbers up
+ *   with `opcodeOf` in the factory, never per instruction;
+ * - writes no architectural slot before its last record that can fault: loads go to `temp(n)` or `xtemp(n)` first, and a
+ *   destination in memory is read with `ldw..` and written with `stw..`;
+ * - may use temp(0) to temp(14), and reads what it needs from the `Instruction`, which is reused afterwards;
+ * - calls a runtime helper with `helper` of `operand.ts`, its number from `helperIndex` in the factory;
+ * - appends at most `MAX_RECORDS` records.
+ */
 export type Lowering = (b: IrBuilder, i: Instruction) => void;
 
-/** Makes the lowering of one row. */
+/** Makes the lowering of one row: is given each row of its mnemonic once, at start-up, and picks operation numbers and operand accessors for it. */
 export type LoweringFactory = (row: Row) => Lowering;
 
 /** Factories of a family by mnemonic. */

@@ -1,3 +1,5 @@
+// The integer helpers against arithmetic on BigInt and the manual's rules.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
