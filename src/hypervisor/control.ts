@@ -89,7 +89,7 @@ export class Control {
   }
 
   /** Frames of the machine that no domain has. */
-  get nrFreeFrames(): number {
+  nrFreeFrames(): number {
     return this.#pcpu.allocator.nrFree;
   }
 

@@ -64,13 +64,13 @@ test('hypervisor: sched_op shutdown stops the domain and tells domain 0 the reas
 
 test('hypervisor: a destroyed domain gives every frame back', () => {
   const world = new HypervisorWorld();
-  const before = world.control.nrFreeFrames;
+  const before = world.control.nrFreeFrames();
   const domid = world.addDomain(() => Exit.BUDGET, { maxVcpus: 4 });
   world.run(100_000);
   assert.deepEqual(world.hypervisor.audit(), []);
   for (let tries = 0; tries < 10 && !world.control.destroy(domid); tries++);
   assert.equal(world.control.domainInfo(domid), undefined);
-  assert.equal(world.control.nrFreeFrames, before);
+  assert.equal(world.control.nrFreeFrames(), before);
   assert.deepEqual(world.hypervisor.audit(), []);
 });
 

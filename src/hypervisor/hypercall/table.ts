@@ -21,12 +21,6 @@ import { schedOp, schedOpCompat, setTimerOp } from './sched/sched-op.ts';
 import { vcpuOp } from './vcpu/vcpu-op.ts';
 import { xenVersion } from './version/xen-version.ts';
 
-/** Sub-operation of a hypercall and how far it goes. */
-export interface SubOperation {
-  readonly name: string;
-  readonly support: string;
-}
-
 /** One hypercall. */
 export interface HypercallRow {
   readonly number: number;
