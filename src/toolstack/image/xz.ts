@@ -13,6 +13,8 @@ export const XZ_MAGIC: readonly number[] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 12;
+/** Larger blocks are refused before memory is taken for them. */
+const MAX_BLOCK_BYTES = 2 ** 31;
 const FOOTER_MAGIC = 0x5a59; // "YZ"
 
 /** Kinds of integrity check, and their size in bytes. */
@@ -71,7 +73,8 @@ export class XzReader {
     const header = readBlockHeader(view);
     const checkBytes = checkSize(this.#check);
     const dataBytes = block.unpaddedBytes - checkBytes - header.headerBytes;
-    const data = view.part(header.headerBytes, dataBytes, 'xz block').bytes; // the padding lies before the check
+    const data = view.part(header.headerBytes, dataBytes, 'xz block').bytes;
+    checkPadding(view, header.headerBytes + dataBytes, paddedBytes - checkBytes);
     if (decodeLzma2(data, output) !== data.length) throw corrupt('has a block of the wrong length');
     if (header.hasX86Filter) decodeBcjX86(output);
     verifyCheck(this.#check, view, paddedBytes - checkBytes, output);
@@ -127,11 +130,15 @@ function readIndex(view: ByteView): readonly BlockPlace[] {
   for (let i = 0n; i < count; i++) {
     const unpaddedBytes = Number(cursor.next());
     const sizeBytes = Number(cursor.next());
+    if (sizeBytes > MAX_BLOCK_BYTES) {
+      throw new FormatError('IMAGE_TOO_LARGE', `the xz stream has a block of ${sizeBytes} bytes`);
+    }
     blocks.push({ offset, unpaddedBytes, sizeBytes });
     offset += Math.ceil(unpaddedBytes / 4) * 4;
     if (offset > indexAt) throw corrupt('has an index that does not match its blocks');
   }
   if (offset !== indexAt) throw corrupt('has an index that does not match its blocks');
+  checkPadding(index, cursor.at, indexBytes - 4);
   return blocks;
 }
 
@@ -152,11 +159,19 @@ function readBlockHeader(view: ByteView): { headerBytes: number; hasX86Filter: b
     if (id === Filter.X86 && properties !== 0) throw unsupportedFilter('x86 with a start offset');
     filters.push(id);
   }
+  checkPadding(header, cursor.at, headerBytes - 4);
   const lzma2 = filters.pop();
   const x86 = filters.pop();
   if (lzma2 !== Filter.LZMA2) throw unsupportedFilter(String(lzma2));
   if ((x86 !== undefined && x86 !== Filter.X86) || filters.length > 0) throw unsupportedFilter(String(x86));
   return { headerBytes, hasX86Filter: x86 !== undefined };
+}
+
+/** Unused bytes are zero, so that no damage goes unnoticed. */
+function checkPadding(view: ByteView, from: number, to: number): void {
+  for (let at = from; at < to; at++) {
+    if (view.u8(at) !== 0) throw corrupt('has padding that is not zero');
+  }
 }
 
 /** Walks over the variable-length integers of headers and index. */
@@ -167,6 +182,11 @@ class VarintCursor {
   constructor(view: ByteView, at: number) {
     this.#view = view;
     this.#at = at;
+  }
+
+  /** Where the next number starts. */
+  get at(): number {
+    return this.#at;
   }
 
   next(): bigint {
