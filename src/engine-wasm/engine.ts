@@ -80,9 +80,9 @@ class WasmEngine implements Engine {
       },
       helper: (record, index) => {
         const at = record >> 1;
-        const { u16 } = memory;
+        const { u16, u32 } = memory;
         const result =
-          HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u16[at + Rec.C / 2] ?? 0) ??
+          HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u32[(record + Rec.C) >> 2] ?? 0) ??
           bug('no such helper');
         if (result !== 0) memory.u32[Word.DETAIL >> 2] = result - 1;
         return result;
@@ -130,7 +130,7 @@ class WasmEngine implements Engine {
         break;
       }
       reason = this.#finish(this.#interpreter.run(record, left));
-      left = i32[Word.BUDGET >> 2];
+      left = i32[Word.BUDGET >> 2] - 1; // so that a guest which never completes an instruction still uses up its budget
     } while (reason === 0 && left > 0);
     this.counters.instructions += budget - left;
     this.exit.reason = reason === 0 ? Exit.BUDGET : reason;

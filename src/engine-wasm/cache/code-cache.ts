@@ -37,10 +37,7 @@ export class CodeCache {
     const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
     if (u32[slot] === address) return u32[slot + 1] ?? 0;
     const record = this.#frames.get(address >>> FRAME_SHIFT)?.blocks.get(address) ?? 0;
-    if (record !== 0) {
-      u32[slot] = address;
-      u32[slot + 1] = record;
-    }
+    if (record !== 0) this.#publish(address, record);
     return record;
   }
 
@@ -65,7 +62,8 @@ export class CodeCache {
     this.#startFrames.push(frame);
     this.#codeOf(frame).blocks.set(address, record);
     if (spill >= 0) this.#codeOf(spill).spillsFrom.add(frame);
-    return this.lookup(address);
+    this.#publish(address, record);
+    return record;
   }
 
   /** True when decoded code depends on a frame. */
@@ -100,6 +98,13 @@ export class CodeCache {
     this.#free = RECORDS;
     this.#memory.u8.fill(0, CODE_MAP, RECORDS);
     this.#memory.u8.fill(0, BLOCK_TABLE, BLOCK_TABLE + ENTRY_SIZE * 2 ** BLOCK_TABLE_BITS);
+  }
+
+  /** Lets generated code find a block. */
+  #publish(address: number, record: number): void {
+    const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
+    this.#memory.u32[slot] = address;
+    this.#memory.u32[slot + 1] = record;
   }
 
   #codeOf(frame: number): FrameCode {

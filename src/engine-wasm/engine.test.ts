@@ -1,0 +1,247 @@
+// The engine as a whole: translation, faults, self-modified code, single steps. Code is given as bytes
+// with its assembly beside it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { BareMachine, CODE, DATA } from '../../tests/support/bare-machine.ts';
+import { mfn, vaddr } from '../base/index.ts';
+import { Access, Assist, Cpu, Exit, Rflags } from '../engine/index.ts';
+import { PageFaultError, Pte, Vector } from '../x86/index.ts';
+
+const INT3 = 'cc';
+const USER_DATA = Pte.PRESENT | Pte.USER | Pte.WRITABLE;
+
+test('engine: runs straight code and stops behind int3', () => {
+  const m = new BareMachine();
+  m.code(`48 c7 c0 05 00 00 00 48 83 c0 07 ${INT3}`); // mov $5,%rax; add $7,%rax
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.BP);
+  assert.equal(m.get('RAX'), 12n);
+  assert.equal(m.vcpu.state.rip, BigInt(CODE + 12));
+});
+
+test('engine: an endless loop ends with its budget', () => {
+  const m = new BareMachine();
+  m.code('eb fe'); // jmp .
+  assert.equal(m.engine.enter(m.vcpu, 1000), Exit.BUDGET);
+  assert.equal(m.vcpu.state.rip, BigInt(CODE));
+  assert.ok(m.engine.counters.instructions >= 1000);
+});
+
+test('engine: a load from an unmapped page reports its address and leaves the registers', () => {
+  const m = new BareMachine();
+  m.code(`48 03 03 ${INT3}`); // add (%rbx),%rax
+  m.set({ RAX: 7n, RBX: BigInt(DATA) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.PF);
+  assert.equal(m.engine.exit.faultAddress, BigInt(DATA));
+  assert.equal(m.engine.exit.errorCode, 0);
+  assert.equal(m.vcpu.state.rip, BigInt(CODE));
+  assert.equal(m.get('RAX'), 7n);
+});
+
+test('engine: a store to a read-only page is a write fault on a present page', () => {
+  const m = new BareMachine();
+  m.code(`48 01 03 ${INT3}`); // add %rax,(%rbx)
+  m.map(DATA, Pte.PRESENT | Pte.USER);
+  m.set({ RBX: BigInt(DATA) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.errorCode, PageFaultError.PRESENT | PageFaultError.WRITE);
+});
+
+test('engine: a push that faults leaves rsp', () => {
+  const m = new BareMachine();
+  m.code(`50 ${INT3}`); // push %rax
+  m.set({ RSP: BigInt(DATA) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.get('RSP'), BigInt(DATA));
+  assert.equal(m.engine.exit.faultAddress, BigInt(DATA - 8));
+});
+
+test('engine: no non-canonical address hits an empty TLB entry', () => {
+  for (const address of [0x7fff_0000_0000_0000n, 0x7fff_0000_0000_1000n, 0x7fff_0000_0000_0008n, 0x8000_0000_0000n]) {
+    const m = new BareMachine();
+    m.code(`48 8b 03 ${INT3}`); // mov (%rbx),%rax
+    m.set({ RBX: address });
+    assert.equal(m.run(), Exit.EXCEPTION);
+    assert.equal(m.engine.exit.vector, Vector.GP, address.toString(16));
+  }
+});
+
+test('engine: user mode cannot touch a page without U, kernel mode can', () => {
+  const m = new BareMachine();
+  m.code(`48 8b 03 ${INT3}`); // mov (%rbx),%rax
+  m.map(DATA, Pte.PRESENT | Pte.WRITABLE);
+  m.set({ RBX: BigInt(DATA) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.BP);
+  m.vcpu.state.rip = BigInt(CODE);
+  m.vcpu.state.writeU32(Cpu.KERNEL_MODE, 0);
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.PF);
+  assert.equal(m.engine.exit.errorCode, PageFaultError.PRESENT);
+});
+
+test('engine: a page without execute permission does not run', () => {
+  const m = new BareMachine();
+  m.code(INT3);
+  const entry = m.entry(CODE);
+  m.memory.view.setUint32(entry + 4, 0x80000000, true);
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.PF);
+  assert.equal(m.engine.exit.errorCode, PageFaultError.PRESENT | PageFaultError.FETCH);
+});
+
+test('engine: accesses set the accessed bit, and only writes the dirty bit', () => {
+  const m = new BareMachine();
+  m.code(`48 8b 03 48 89 01 ${INT3}`); // mov (%rbx),%rax; mov %rax,(%rcx)
+  m.map(DATA, USER_DATA);
+  m.map(DATA + 4096, USER_DATA);
+  m.set({ RBX: BigInt(DATA), RCX: BigInt(DATA + 4096) });
+  m.run();
+  assert.equal(m.memory.view.getUint32(m.entry(DATA), true) & 0xfff, USER_DATA | Pte.ACCESSED);
+  assert.equal(m.memory.view.getUint32(m.entry(DATA + 4096), true) & 0xfff, USER_DATA | Pte.ACCESSED | Pte.DIRTY);
+});
+
+test('engine: a load and a store across a page end use both pages', () => {
+  const m = new BareMachine();
+  m.code(`48 8b 03 48 ff c0 48 89 03 48 01 03 ${INT3}`); // mov (%rbx),%rax; inc %rax; mov %rax,(%rbx); add %rax,(%rbx)
+  const first = m.map(DATA);
+  m.allocate();
+  const second = m.map(DATA + 4096);
+  m.memory.u8.set([0xff, 0xff, 0xff], first * 4096 + 4093);
+  m.set({ RBX: BigInt(DATA + 4093) });
+  m.run();
+  assert.equal(m.get('RAX'), 0x1000000n);
+  assert.deepEqual([...m.memory.u8.subarray(first * 4096 + 4093, first * 4096 + 4096)], [0, 0, 0]);
+  assert.equal(m.memory.u8[second * 4096], 2);
+});
+
+test('engine: a crossing access that faults on its second page reports that page and writes nothing', () => {
+  const m = new BareMachine();
+  m.code(`48 89 03 ${INT3}`); // mov %rax,(%rbx)
+  const first = m.map(DATA);
+  m.set({ RAX: -1n, RBX: BigInt(DATA + 4092) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.faultAddress, BigInt(DATA + 4096));
+  assert.equal(m.memory.u8[first * 4096 + 4092], 0);
+});
+
+test('engine: an instruction across a page end runs, and follows a remap of the second page', () => {
+  const m = new BareMachine();
+  m.code('b8 01 00', CODE + 4093); // mov $imm32,%eax: its last bytes are on the next page
+  m.code(`00 00 ${INT3}`, CODE + 4096);
+  m.vcpu.state.rip = BigInt(CODE + 4093);
+  m.run();
+  assert.equal(m.get('RAX'), 1n);
+  m.code(`02 00 ${INT3}`, CODE + 4096);
+  m.vcpu.state.rip = BigInt(CODE + 4093);
+  m.run();
+  assert.equal(m.get('RAX'), 0x20001n);
+});
+
+test('engine: an instruction that runs over into an unmapped page faults there', () => {
+  const m = new BareMachine();
+  m.code('b8 01 00', CODE + 4093);
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.PF);
+  assert.equal(m.engine.exit.faultAddress, BigInt(CODE + 4096));
+  assert.equal(m.vcpu.state.rip, BigInt(CODE + 4093));
+});
+
+test('engine: code changed through another mapping of its frame runs changed', () => {
+  const m = new BareMachine();
+  // call f; movb $0x2a,(%rbx); call f; int3; f: mov $1,%eax; ret
+  const frame = m.code('e8 09 00 00 00 c6 03 2a e8 01 00 00 00 cc b8 01 00 00 00 c3');
+  m.map(DATA, USER_DATA, frame);
+  m.map(DATA + 0x10000);
+  m.set({ RBX: BigInt(DATA + 15), RSP: BigInt(DATA + 0x10800) });
+  m.run();
+  assert.equal(m.get('RAX'), 0x2an);
+});
+
+test('engine: an instruction that overwrites the next one in its own block runs the new one', () => {
+  const m = new BareMachine();
+  // movb $0x2a,3+1(%rip); mov $1,%eax; int3
+  m.code(`c6 05 01 00 00 00 2a b8 01 00 00 00 ${INT3}`);
+  m.run();
+  assert.equal(m.get('RAX'), 0x2an);
+});
+
+test('engine: a repeated move stops at a fault with its registers at the element that faults', () => {
+  const m = new BareMachine();
+  m.code(`f3 a4 ${INT3}`); // rep movsb
+  m.map(DATA);
+  const frame = m.map(DATA + 0x4000);
+  m.memory.u8.fill(7, frame * 4096, frame * 4096 + 4096);
+  m.set({ RCX: 100n, RSI: BigInt(DATA + 0x4000), RDI: BigInt(DATA + 4096 - 10) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.faultAddress, BigInt(DATA + 4096));
+  assert.equal(m.get('RCX'), 90n);
+  assert.equal(m.get('RSI'), BigInt(DATA + 0x4000 + 10));
+  assert.equal(m.vcpu.state.rip, BigInt(CODE));
+  m.map(DATA + 4096);
+  m.run();
+  assert.equal(m.get('RCX'), 0n);
+});
+
+test('engine: the trap flag stops after every instruction', () => {
+  const m = new BareMachine();
+  m.code(`90 48 ff c0 48 ff c0 ${INT3}`); // nop; inc %rax; inc %rax
+  m.vcpu.state.rflags = 0x202 | Rflags.TF;
+  for (const rip of [1, 4, 7]) {
+    assert.equal(m.run(), Exit.EXCEPTION);
+    assert.equal(m.engine.exit.vector, Vector.DB);
+    assert.equal(m.vcpu.state.rip, BigInt(CODE + rip));
+  }
+  assert.equal(m.get('RAX'), 2n);
+});
+
+test('engine: a step with a writable copy leaves the page itself alone', () => {
+  const m = new BareMachine();
+  m.code(`48 87 03 ${INT3}`); // xchg %rax,(%rbx)
+  const frame = m.map(DATA, Pte.PRESENT | Pte.USER);
+  const copy = m.allocate();
+  m.memory.u8[frame * 4096] = 5;
+  m.memory.u8[copy * 4096] = 5;
+  m.set({ RAX: 9n, RBX: BigInt(DATA) });
+  assert.equal(m.engine.stepWithWritable(m.vcpu, vaddr(DATA), mfn(copy)), Exit.BUDGET);
+  assert.equal(m.get('RAX'), 5n);
+  assert.equal(m.memory.u8[frame * 4096], 5);
+  assert.equal(m.memory.u8[copy * 4096], 9);
+  m.set({ RBX: BigInt(DATA) });
+  m.vcpu.state.rip = BigInt(CODE);
+  assert.equal(m.run(), Exit.EXCEPTION, 'the copy is gone after the step');
+});
+
+test('engine: translate answers for the mode that is asked for', () => {
+  const m = new BareMachine();
+  const frame = m.map(DATA, Pte.PRESENT);
+  assert.equal(m.engine.translate(m.vcpu, vaddr(DATA + 5), Access.READ, true), frame * 4096 + 5);
+  assert.equal(m.engine.translate(m.vcpu, vaddr(DATA), Access.READ, false), -1);
+  assert.equal(m.engine.translate(m.vcpu, vaddr(DATA), Access.WRITE, true), -1);
+});
+
+test('engine: privileged instructions come out decoded', () => {
+  const m = new BareMachine();
+  m.code('41 0f 20 e1'); // mov %cr4,%r9
+  assert.equal(m.run(), Exit.ASSIST);
+  assert.equal(m.engine.exit.assist, Assist.MOV_FROM_CR);
+  assert.equal(m.engine.exit.reg, 9);
+  assert.equal(m.engine.exit.index, 4);
+  assert.equal(m.engine.exit.nextRip, BigInt(CODE + 4));
+  assert.equal(m.vcpu.state.rip, BigInt(CODE));
+});
+
+test('engine: two vCPUs keep their own registers', () => {
+  const m = new BareMachine();
+  m.code(`48 ff c0 ${INT3}`); // inc %rax
+  const other = m.engine.createContext();
+  other.state.bytes.set(m.vcpu.state.bytes);
+  other.state.gpr[0] = 100n;
+  m.run();
+  m.engine.enter(other, 1000);
+  assert.equal(m.get('RAX'), 1n);
+  assert.equal(other.state.gpr[0], 101n);
+});
