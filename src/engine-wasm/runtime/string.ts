@@ -50,22 +50,31 @@ export class StringUnit {
     const segment = detail >> 8;
     this.#sourceBase = segment === 4 ? cpu.readU64(Cpu.FS_BASE) : segment === 5 ? cpu.readU64(Cpu.GS_BASE) : 0n;
     if (repeat === 0) return this.#element(kind) ? 0 : ExitCode.PAGE_FAULT;
+    if (this.#narrow) this.#narrowRegisters(kind);
+    const singleStep = (cpu.readU32(Cpu.FLAG_SYSTEM) & Rflags.TF) !== 0;
+    const flagResult = cpu.readU64(Cpu.FLAG_RESULT);
+    const flagAux = cpu.readU32(Cpu.FLAG_AUX);
 
     let work = 0;
     for (;;) {
       const count = this.#narrow ? (cpu.gpr[Gpr.RCX] ?? 0n) & MASK_32 : (cpu.gpr[Gpr.RCX] ?? 0n);
       if (count === 0n) return 0;
-      if (work >= WORK_LIMIT) {
+      if (work >= WORK_LIMIT || (singleStep && work > 0)) {
         cpu.rip = cpu.readU64(Cpu.CODE_PAGE) + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0);
         return ExitCode.BUDGET;
       }
-      const done = this.#chunk(kind, count);
+      const done = singleStep ? 0 : this.#chunk(kind, count);
       if (done > 0) {
         this.#setCount(count - BigInt(done));
         work += done * this.#bytes;
         continue;
       }
-      if (!this.#element(kind)) return ExitCode.PAGE_FAULT;
+      if (!this.#element(kind)) {
+        // elements that compared before the fault do not show in the flags
+        cpu.writeU64(Cpu.FLAG_RESULT, flagResult);
+        cpu.writeU32(Cpu.FLAG_AUX, flagAux);
+        return ExitCode.PAGE_FAULT;
+      }
       this.#setCount(count - 1n);
       work += 16 * this.#bytes; // an element costs about as much as 16 in bulk
       if (kind === StringOp.SCAS || kind === StringOp.CMPS) {
@@ -73,6 +82,14 @@ export class StringUnit {
         if (((flags & Rflags.ZF) !== 0) === (repeat === REPNE)) return 0;
       }
     }
+  }
+
+  /** Repeated with 32-bit addresses, processors clear the high half of rcx, and those of the pointers of movs and stos, even if there is nothing to do. */
+  #narrowRegisters(kind: number): void {
+    const { gpr32 } = this.#memory.cpu;
+    gpr32[2 * Gpr.RCX + 1] = 0;
+    if (kind === StringOp.MOVS) gpr32[2 * Gpr.RSI + 1] = 0;
+    if (kind === StringOp.MOVS || kind === StringOp.STOS) gpr32[2 * Gpr.RDI + 1] = 0;
   }
 
   /** Does as many elements of movs or stos as lie on the current pages in bulk. @returns their number; 0 when it takes a single element */
@@ -128,6 +145,13 @@ export class StringUnit {
     const source = kind === StringOp.MOVS || kind === StringOp.LODS || kind === StringOp.CMPS;
     const target = kind !== StringOp.LODS;
     let value = this.#low(cpu.gpr[Gpr.RAX] ?? 0n);
+    let other = 0n;
+    if (kind === StringOp.SCAS || kind === StringOp.CMPS) {
+      // before the source: the order shows when both fault
+      const loaded = this.#load(this.#pointer(Gpr.RDI));
+      if (loaded === undefined) return false;
+      other = loaded;
+    }
     if (source) {
       const loaded = this.#load(this.#pointer(Gpr.RSI) + this.#sourceBase);
       if (loaded === undefined) return false;
@@ -136,8 +160,6 @@ export class StringUnit {
     if (kind === StringOp.LODS) {
       this.#setAccumulator(value);
     } else if (kind === StringOp.SCAS || kind === StringOp.CMPS) {
-      const other = this.#load(this.#pointer(Gpr.RDI));
-      if (other === undefined) return false;
       this.#compare(value, other);
     } else if (!this.#store(this.#pointer(Gpr.RDI), value)) {
       return false;
