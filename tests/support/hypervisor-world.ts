@@ -124,6 +124,8 @@ export class HypervisorWorld {
   readonly grantFrames: Map<Domid, number> = new Map();
   /** Guest code of each domain. */
   readonly code: Map<Domid, GuestStep> = new Map();
+  /** First error that guest code threw. */
+  #failure: Error | undefined = undefined;
   readonly #sharedInfo: Map<Domid, number> = new Map();
   nowNs = 1_000_000;
   /** Time that each entry of guest code takes. */
@@ -208,6 +210,8 @@ export class HypervisorWorld {
     const end = this.nowNs + ns;
     while (this.nowNs < end) {
       const outcome = this.hypervisor.run(end);
+      // The hypervisor takes a failed assertion of guest code for a bug of its own and goes on.
+      if (this.#failure !== undefined) throw this.#failure;
       if (!outcome.idle) return;
       this.nowNs = Math.min(end, Math.max(this.nowNs + 1, outcome.wakeAtNs));
     }
@@ -223,7 +227,13 @@ export class HypervisorWorld {
     const root = Math.floor(context.state.readU32(Cpu.KERNEL_ROOT) / 4096);
     const owner = this.frames.owner[root] as Domid; // every root belongs to a domain
     const step = this.code.get(owner);
-    return step === undefined ? Exit.BUDGET : step(new GuestVcpu(this, context));
+    if (step === undefined) return Exit.BUDGET;
+    try {
+      return step(new GuestVcpu(this, context));
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
   }
 }
 

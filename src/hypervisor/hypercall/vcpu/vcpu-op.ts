@@ -3,7 +3,6 @@
 
 import {
   Errno,
-  Runstate,
   Shutdown,
   VCPU_GUEST_CONTEXT_SIZE,
   VCPU_RUNSTATE_INFO_SIZE,
@@ -13,7 +12,7 @@ import {
   VcpuOp,
 } from '../../../abi/index.ts';
 import type { Pcpu } from '../../pcpu.ts';
-import { refresh } from '../../schedule/blocking.ts';
+import { refresh, unblock } from '../../schedule/blocking.ts';
 import { shutDown } from '../../shutdown.ts';
 import { fillRunstate } from '../../time/runstate-area.ts';
 import { armPeriodic, armSingleshot, stopPeriodic } from '../../time/timers.ts';
@@ -107,11 +106,6 @@ function setSingleshot(pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): number {
 
 function sendNmi(pcpu: Pcpu, target: Vcpu): number {
   target.nmiPending = true;
-  if (target.runstate === Runstate.RUNSTATE_blocked || target.blocked) {
-    target.blocked = false;
-    target.pollPorts = [];
-    target.pollTimeoutNs = Infinity;
-    refresh(pcpu, target);
-  }
+  unblock(pcpu, target);
   return 0;
 }
