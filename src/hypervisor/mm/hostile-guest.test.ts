@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { mfn } from '../../base/index.ts';
+import { mfn, pfn, vaddr } from '../../base/index.ts';
 import { Access, Cpu } from '../../engine/index.ts';
 import { Boot, entry, PagingWorld, type TestDomain } from '../../../tests/support/paging-world.ts';
 import { Vcpu } from '../vcpu.ts';
@@ -27,7 +27,7 @@ class Attack {
   constructor(work: number) {
     this.world = new PagingWorld(256, work);
     this.self = this.world.addDomain(1, 28, 36);
-    this.other = this.world.addDomain(2, 12, 16);
+    this.other = this.world.addDomain(2, 12, 300);
     this.second = new Vcpu(this.self.domain, 1, this.world.engine.createContext());
     this.second.context.state.writeU32(Cpu.KERNEL_MODE, 1);
     this.self.domain.vcpus.push(this.second);
@@ -97,7 +97,8 @@ class Attack {
         paging.setRoots(this.second, this.#frame(a), b % 2 === 0 ? 0 : this.#frame(c));
         return;
       case 20:
-        this.#touch(a);
+        // The other domain takes whatever has become free.
+        paging.populate(this.other.domain, pfn(a), new Uint32Array(1 + (b % 4)));
         return;
       default:
         this.#exchange(a, b);
@@ -128,17 +129,18 @@ class Attack {
     const lines = this.world.check();
     const { engine, frames } = this.world;
     for (const vcpu of [this.self.vcpu, this.second]) {
-      for (let page = 0; page < 40; page++) {
+      for (let i = 0; i < 80; i++) {
+        // Fills the TLB as well, so that the next step meets as many stale translations as there can be.
         const to = engine.translate(
           vcpu.context,
-          (page * 4096) as Parameters<typeof engine.translate>[1],
-          Access.READ,
+          vaddr((i >> 1) * 4096),
+          i % 2 === 0 ? Access.READ : Access.WRITE,
           true,
-        ); // a low page is canonical
+        );
         const owner = to < 0 ? 1 : frames.owner[Math.floor(to / 4096)];
         // A frame given back may still be in the TLB until somebody else gets it.
         if (owner !== 1 && owner !== 0x7ff4 && !this.granted.has(Math.floor(to / 4096))) {
-          lines.push(`page ${page} leads to frame ${Math.floor(to / 4096)} of owner ${owner}`);
+          lines.push(`page ${i >> 1} leads to frame ${Math.floor(to / 4096)} of owner ${owner}`);
         }
       }
     }
@@ -174,12 +176,7 @@ class Attack {
     if (!self.writeArgs([...words, ...padding, ...values])) return;
     const done = self.call(world.paging.memoryOp, [command, Boot.ARGS * 4096]);
     if (command === 1 || done <= 0) return;
-    const at = world.engine.translate(
-      self.vcpu.context,
-      list as Parameters<typeof world.engine.translate>[1],
-      Access.READ,
-      true,
-    ); // a low address is canonical
+    const at = world.engine.translate(self.vcpu.context, vaddr(list), Access.READ, true); // a low address is canonical
     if (at >= 0) this.known.push(world.memory.u32[at / 4] ?? 0);
   }
 
@@ -208,19 +205,6 @@ class Attack {
       }
     } else if (paging.unmapGrantedFrame(this.self.vcpu, host, 2 | (readOnly * 4), frame, undefined) === 0) {
       paging.putFrame(frame, readOnly === 0);
-    }
-  }
-
-  /** Fills the TLB as running code would. */
-  #touch(a: number): void {
-    const { engine } = this.world;
-    for (const vcpu of [this.self.vcpu, this.second]) {
-      engine.translate(
-        vcpu.context,
-        ((a % 40) * 4096) as Parameters<typeof engine.translate>[1],
-        a % 3 === 0 ? Access.READ : Access.WRITE,
-        true,
-      ); // a low page is canonical
     }
   }
 }

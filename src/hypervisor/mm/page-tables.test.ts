@@ -78,6 +78,8 @@ test('page tables: forbidden bits are refused above L1', () => {
     world.raw(guest.mfn(7), 0, entry(guest.mfn(6), P | flags));
     assert.equal(guest.extended(PIN_L2, guest.mfn(7)), -Errno.EINVAL);
     assert.equal(guest.update(guest.mfn(Boot.L2), 5, entry(guest.mfn(6), P | flags)), -Errno.EINVAL);
+    const same = entry(guest.mfn(Boot.L1), P | RW | U | flags);
+    assert.equal(guest.update(guest.mfn(Boot.L2), 0, same), -Errno.EINVAL, 'the entry that is there, with another bit');
   }
   assert.deepEqual(world.check(), []);
 });

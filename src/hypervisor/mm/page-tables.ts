@@ -15,7 +15,7 @@ import { bug } from '../../base/index.ts';
 import { FrameFlag, FrameType } from '../../machine/index.ts';
 import { frameOfPte, Pte, PTES_PER_TABLE } from '../../x86/index.ts';
 import type { Domain } from '../domain.ts';
-import { HypervisorSlot, isHypervisorSlot, UPPER_FORBIDDEN } from './entry-rules.ts';
+import { HypervisorSlot, UPPER_FORBIDDEN } from './entry-rules.ts';
 import { getFrame, MAX_COUNT, putFrame, startReadOnlyType } from './frame-references.ts';
 import { getL1Entries, putL1Entries } from './l1-table.ts';
 import type { MemoryState } from './memory-state.ts';
@@ -169,14 +169,13 @@ function queueDemotion(mm: MemoryState, domain: Domain, frame: number, progress:
  */
 function releaseEntries(mm: MemoryState, domain: Domain, frame: number, stack: readonly number[]): boolean {
   const { u32 } = mm.memory;
-  const isL4 = mm.frames.type[frame] === FrameType.L4;
   const depth = stack.length;
   for (let i = mm.progress[frame] ?? 0; i > 0;) {
     i--;
     mm.progress[frame] = i;
     mm.budget--;
     const lo = u32[frame * WORDS + 2 * i] ?? 0;
-    if ((lo & Pte.PRESENT) === 0 || (isL4 && isHypervisorSlot(i))) continue;
+    if ((lo & Pte.PRESENT) === 0) continue;
     putTable(mm, domain, frameOfPte(lo, u32[frame * WORDS + 2 * i + 1] ?? 0));
     if (stack.length !== depth || mm.budget <= 0) return i === 0 && stack.length === depth;
   }
