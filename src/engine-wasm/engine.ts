@@ -22,6 +22,7 @@ import { buildInterpreter, type InterpreterExports, type RuntimeImports } from '
 import { ExitCode } from './ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from './ir/operations.ts';
 import { Rec } from './ir/record.ts';
+import { usesStackSegment } from './ir/stack-segment.ts';
 import { temp } from './ir/slots.ts';
 import { Context, Contexts } from './runtime/contexts.ts';
 import { EngineMemory } from './runtime/engine-memory.ts';
@@ -203,7 +204,10 @@ class WasmEngine implements Engine {
     const record = u32[Word.RECORD >> 2] ?? 0;
     const page = cpu.readU64(Cpu.CODE_PAGE);
     cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));
-    if (code === ExitCode.PAGE_FAULT) return this.#fault(-1);
+    if (code === ExitCode.PAGE_FAULT) {
+      const isStack = usesStackSegment(u16[(record + Rec.OPCODE) >> 1] ?? 0, u16[(record + Rec.B) >> 1] ?? 0);
+      return this.#fault(-1, isStack ? Vector.SS : Vector.GP);
+    }
     if (code === ExitCode.EXCEPTION && u16[(record + Rec.OPCODE) >> 1] !== EXIT_OPCODE)
       return this.#raise(u32[Word.DETAIL >> 2] ?? 0);
     const detail = i32[(record + Rec.IMM) >> 2] ?? 0;
@@ -247,12 +251,15 @@ class WasmEngine implements Engine {
     return Exit.EXCEPTION;
   }
 
-  /** A fault on translation: recorded by the walk (-1), or one of `CodeSource`'s own. */
-  #fault(kind: number): ExitReason {
+  /**
+   * A fault on translation: recorded by the walk (-1), or one of `CodeSource`'s own.
+   * @param notCanonical - vector for an address that is not canonical
+   */
+  #fault(kind: number, notCanonical: number = Vector.GP): ExitReason {
     const { u32, u64 } = this.#memory;
     if (kind !== -1) return this.#raise(-kind - 2);
     const code = u32[Word.FAULT_CODE >> 2] ?? 0;
-    if (code === NOT_CANONICAL) return this.#raise(Vector.GP);
+    if (code === NOT_CANONICAL) return this.#raise(notCanonical);
     this.exit.vector = Vector.PF;
     this.exit.errorCode = code;
     this.exit.faultAddress = u64[Word.SLOW_ADDRESS >> 3] ?? 0n;

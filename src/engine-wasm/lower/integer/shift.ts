@@ -10,7 +10,6 @@ import type { Lowering, LoweringTable } from '../lowering.ts';
 import {
   family,
   isByteRow,
-  load,
   loadForWrite,
   type OperandWidth,
   regSlot,
@@ -83,7 +82,8 @@ function maskedCount(i: Instruction, width: OperandWidth): number {
   return i.imm & (width === 64 ? 63 : 31);
 }
 
+/** Memory is left as it is, but must be writable. */
 function shiftByZero(b: IrBuilder, i: Instruction, width: OperandWidth): void {
-  if (i.isMemory) load(b, i, width, VALUE);
+  if (i.isMemory) loadForWrite(b, i, width, VALUE);
   else if (width === 32) b.op(MOV32, rmSlot(i, 32), rmSlot(i, 32));
 }
