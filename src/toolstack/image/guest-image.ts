@@ -57,7 +57,7 @@ export interface GuestImage {
 
 const PAGE = 4096n;
 /** Guest addresses of an image lie below this; real ones are below 1 GiB. */
-const MAX_GUEST_ADDRESS = 1n << 40n;
+const MAX_GUEST_ADDRESS = 1n << 36n;
 /** End of L4 slots 256 to 271, which are the hypervisor's and begin with the upper half. */
 const HYPERVISOR_LAST = 0xffff87ffffffffffn;
 
