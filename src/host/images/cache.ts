@@ -43,7 +43,7 @@ export class ImageCache {
       await writeFile(temporary, data);
       await rename(temporary, path);
     } catch (error) {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => undefined); // the first failure is the one to tell
       throw this.#explain(error);
     }
     return path;

@@ -18,7 +18,7 @@ function decode(input: Uint8Array, sizeBytes: number): string {
   return Buffer.from(output).toString('latin1');
 }
 
-const letters = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
+const letters = (text: string): number[] => [...Buffer.from(text, 'latin1')];
 
 test('lz4 legacy: literals, a match and the last literals are put together', () => {
   const block = [0x31, ...letters('abc'), 3, 0, 0x20, ...letters('de')]; // 3 literals, 5 from 3 back, 2 literals
