@@ -17,14 +17,8 @@ const Control = {
 
 const Aggregation = { EQUAL_ANY: 0, RANGES: 1, EQUAL_EACH: 2, EQUAL_ORDERED: 3 } as const;
 
-/** One operand: its elements, and how many of them are valid. */
-interface Text {
-  readonly elements: readonly number[];
-  readonly length: number;
-}
-
 /**
- * Compares the strings in slots a and b and sets all six flags.
+ * Compares the strings in slots a and b and sets all six flags. @hot
  * @param explicit - lengths are in rax and rdx; otherwise a zero element ends a string
  * @param index - the result goes to rcx; otherwise a mask goes to xmm0
  * @returns 0
@@ -38,15 +32,16 @@ export function compareStrings(
   index: boolean,
 ): number {
   const count = (imm & Control.WORDS) !== 0 ? 8 : 16;
-  const left = readText(s, a, imm, explicit ? explicitLength(s, Gpr.RAX, imm, count) : -1);
-  const right = readText(s, b, imm, explicit ? explicitLength(s, Gpr.RDX, imm, count) : -1);
-  const result = applyPolarity(aggregate(left, right, imm), right, imm);
+  const left = explicit ? explicitLength(s, Gpr.RAX, imm, count) : implicitLength(s, a, imm, count);
+  const right = explicit ? explicitLength(s, Gpr.RDX, imm, count) : implicitLength(s, b, imm, count);
+  let result = aggregate(s, a, b, imm, left, right);
+  if ((imm & Control.NEGATIVE) !== 0) result ^= (1 << ((imm & Control.MASKED) !== 0 ? right : count)) - 1;
   if (index) writeIndex(s, result, imm, count);
   else writeMask(s, result, imm, count);
   const flags =
     (result !== 0 ? Rflags.CF : 0) |
-    (right.length < count ? Rflags.ZF : 0) |
-    (left.length < count ? Rflags.SF : 0) |
+    (right < count ? Rflags.ZF : 0) |
+    (left < count ? Rflags.SF : 0) |
     ((result & 1) !== 0 ? Rflags.OF : 0);
   s.u32[Cpu.FLAG_RESULT >> 2] = resultOfFlags(flags);
   s.u32[(Cpu.FLAG_RESULT >> 2) + 1] = 0;
@@ -61,65 +56,87 @@ function explicitLength(s: StateView, register: number, imm: number, count: numb
   return Math.min(Math.abs(Number(BigInt.asIntN(64, s.u64[at >> 3]))), count);
 }
 
-/** @param length - valid elements, or -1: up to the first zero */
-function readText(s: StateView, at: number, imm: number, length: number): Text {
-  const signed = (imm & Control.SIGNED) !== 0;
-  const elements: number[] = [];
-  if ((imm & Control.WORDS) !== 0) {
-    for (let n = 0; n < 8; n++) elements.push(signed ? s.view.getInt16(at + n * 2, true) : s.u16[(at >> 1) + n]);
-  } else {
-    for (let n = 0; n < 16; n++) elements.push(signed ? s.view.getInt8(at + n) : s.u8[at + n]);
-  }
-  if (length >= 0) return { elements, length };
-  const end = elements.indexOf(0);
-  return { elements, length: end < 0 ? elements.length : end };
+/** Elements before the first zero. */
+function implicitLength(s: StateView, at: number, imm: number, count: number): number {
+  let length = 0;
+  while (length < count && element(s, at, length, imm) !== 0) length++;
+  return length;
 }
 
-/** IntRes1: one bit for each element of the second operand. */
-function aggregate(left: Text, right: Text, imm: number): number {
-  const count = left.elements.length;
+/** Element n of a string, by the format in the immediate. */
+function element(s: StateView, at: number, n: number, imm: number): number {
+  if ((imm & Control.WORDS) === 0) {
+    const byte = s.u8[at + n];
+    return (imm & Control.SIGNED) !== 0 ? (byte << 24) >> 24 : byte;
+  }
+  const word = s.u16[(at >> 1) + n];
+  return (imm & Control.SIGNED) !== 0 ? (word << 16) >> 16 : word;
+}
+
+/** IntRes1: one bit for each element of the second string. @param left - valid elements of a; @param right - of b */
+function aggregate(s: StateView, a: number, b: number, imm: number, left: number, right: number): number {
+  switch ((imm >> Control.AGGREGATION_SHIFT) & 3) {
+    case Aggregation.EQUAL_ANY:
+      return equalAny(s, a, b, imm, left, right);
+    case Aggregation.RANGES:
+      return inRanges(s, a, b, imm, left, right);
+    case Aggregation.EQUAL_EACH:
+      return equalEach(s, a, b, imm, left, right);
+    default:
+      return equalOrdered(s, a, b, imm, left, right);
+  }
+}
+
+function equalAny(s: StateView, a: number, b: number, imm: number, left: number, right: number): number {
   let result = 0;
-  for (let j = 0; j < count; j++) {
-    if (holds(left, right, j, (imm >> Control.AGGREGATION_SHIFT) & 3)) result |= 1 << j;
+  for (let j = 0; j < right; j++) {
+    const one = element(s, b, j, imm);
+    let i = 0;
+    while (i < left && element(s, a, i, imm) !== one) i++;
+    if (i < left) result |= 1 << j;
   }
   return result;
 }
 
-function holds(left: Text, right: Text, j: number, aggregation: number): boolean {
-  const count = left.elements.length;
-  switch (aggregation) {
-    case Aggregation.EQUAL_ANY:
-      if (j >= right.length) return false;
-      for (let i = 0; i < left.length; i++) if (left.elements[i] === right.elements[j]) return true;
-      return false;
-    case Aggregation.RANGES:
-      if (j >= right.length) return false;
-      for (let i = 0; i + 1 < left.length; i += 2) {
-        if (right.elements[j] >= left.elements[i] && right.elements[j] <= left.elements[i + 1]) return true;
-      }
-      return false;
-    case Aggregation.EQUAL_EACH:
-      if (j >= left.length || j >= right.length) return j >= left.length && j >= right.length;
-      return left.elements[j] === right.elements[j];
-    default: // EQUAL_ORDERED: the first operand stands in the second from j on, as far as that reaches
-      for (let i = 0; i < left.length && i + j < count; i++) {
-        if (i + j >= right.length || left.elements[i] !== right.elements[i + j]) return false;
-      }
-      return true;
+/** The first string is pairs of lower and upper bounds. */
+function inRanges(s: StateView, a: number, b: number, imm: number, left: number, right: number): number {
+  let result = 0;
+  for (let j = 0; j < right; j++) {
+    const one = element(s, b, j, imm);
+    for (let i = 0; i + 1 < left; i += 2) {
+      if (one >= element(s, a, i, imm) && one <= element(s, a, i + 1, imm)) result |= 1 << j;
+    }
   }
+  return result;
 }
 
-/** IntRes2. */
-function applyPolarity(result: number, right: Text, imm: number): number {
-  if ((imm & Control.NEGATIVE) === 0) return result;
-  const affected = (imm & Control.MASKED) !== 0 ? right.length : right.elements.length;
-  return result ^ ((1 << affected) - 1);
+/** Behind the end of both strings they count as equal. */
+function equalEach(s: StateView, a: number, b: number, imm: number, left: number, right: number): number {
+  const count = (imm & Control.WORDS) !== 0 ? 8 : 16;
+  const both = Math.min(left, right);
+  let result = ((1 << count) - 1) & ~((1 << Math.max(left, right)) - 1);
+  for (let j = 0; j < both; j++) if (element(s, a, j, imm) === element(s, b, j, imm)) result |= 1 << j;
+  return result;
+}
+
+/** The first string stands in the second from j on, as far as the register reaches. */
+function equalOrdered(s: StateView, a: number, b: number, imm: number, left: number, right: number): number {
+  const count = (imm & Control.WORDS) !== 0 ? 8 : 16;
+  let result = 0;
+  for (let j = 0; j < count; j++) {
+    const end = Math.min(left, count - j);
+    let i = 0;
+    while (i < end && i + j < right && element(s, a, i, imm) === element(s, b, i + j, imm)) i++;
+    if (i === end) result |= 1 << j;
+  }
+  return result;
 }
 
 function writeIndex(s: StateView, result: number, imm: number, count: number): void {
   let index = count;
   if (result !== 0) index = 31 - Math.clz32((imm & Control.OUTPUT) !== 0 ? result : result & -result);
-  s.u64[(Cpu.GPR >> 3) + Gpr.RCX] = BigInt(index);
+  s.u32[(Cpu.GPR >> 2) + Gpr.RCX * 2] = index;
+  s.u32[(Cpu.GPR >> 2) + Gpr.RCX * 2 + 1] = 0;
 }
 
 function writeMask(s: StateView, result: number, imm: number, count: number): void {

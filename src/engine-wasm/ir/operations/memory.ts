@@ -14,6 +14,9 @@ const ROWS: readonly Row[] = [
   ['ld64', 'load', 8, M.i64Load, M.i64Store],
   ['ld128', 'load', 16, M.v128Load, M.v128Store],
   ['ld128a', 'load', 16, M.v128Load, M.v128Store, true],
+  // 4 or 8 bytes to a 16-byte slot, the rest cleared
+  ['ldd128', 'load', 4, M.v128Load32Zero, M.v128Store],
+  ['ldq128', 'load', 8, M.v128Load64Zero, M.v128Store],
   ['ldz8', 'load', 1, M.i64Load8U, M.i64Store],
   ['ldz16', 'load', 2, M.i64Load16U, M.i64Store],
   ['lds8_64', 'load', 1, M.i64Load8S, M.i64Store],

@@ -10,6 +10,7 @@ import { simdPackedFloatOperations } from './simd-packed-float.ts';
 import { simdShiftOperations } from './simd-shift.ts';
 import { simdShuffleOperations } from './simd-shuffle.ts';
 import { simdStateOperations } from './simd-state.ts';
+import { simdStringOperations } from './simd-string.ts';
 
 /** Operations of this family. */
 export function simdOperations(): Operation[] {
@@ -18,6 +19,7 @@ export function simdOperations(): Operation[] {
     ...simdShiftOperations(),
     ...simdShuffleOperations(),
     ...simdStateOperations(),
+    ...simdStringOperations(),
     ...simdFloatOperations(),
     ...simdPackedFloatOperations(),
     ...simdConversionOperations(),

@@ -10,7 +10,6 @@ import { isMmx, loadOf, mmxSlot, operandOf, readerOf, registerOf, storeOf } from
 
 const MOV32 = opcodeOf('mov32');
 const MOV64 = opcodeOf('mov64');
-const MOV64I = opcodeOf('mov64i');
 const MOV128 = opcodeOf('mov128');
 const MOVQ = opcodeOf('movq');
 const MOVD = opcodeOf('movd');
@@ -73,15 +72,12 @@ function lowerScalar(row: Row, move: number): Lowering {
   const source = registerOf(operandOf(row, 1));
   const stores = isRm(operandOf(row, 0));
   const { size } = operandOf(row, 0);
-  const load = loadOf(size);
+  const load = opcodeOf(`ld${size}128`);
   const store = storeOf(size);
   return (b, i) => {
     if (!i.isMemory) b.op(move, destination(i), source(i));
     else if (stores) b.mem(store, source(i), i);
-    else {
-      b.mem(load, destination(i), i); // a 4-byte load clears 8 bytes
-      b.op(MOV64I, destination(i) + UPPER);
-    }
+    else b.mem(load, destination(i), i);
   };
 }
 
@@ -97,17 +93,14 @@ function lowerMoveSmall(row: Row): Lowering {
   const source = registerOf(from);
   const wide = to.size === 'q';
   const stores = isRm(to);
-  const load = loadOf(to.size);
-  const store = storeOf(to.size);
   const toXmm = to.kind === 'V' || to.kind === 'W';
+  const load = toXmm ? opcodeOf(`ld${to.size}128`) : loadOf(to.size);
+  const store = storeOf(to.size);
   const move = toXmm ? (wide ? MOVQ : MOVD) : wide ? MOV64 : MOV32;
   return inMmxState(row, (b, i) => {
     if (!i.isMemory) b.op(move, destination(i), source(i));
     else if (stores) b.mem(store, source(i), i);
-    else {
-      b.mem(load, destination(i), i);
-      if (toXmm) b.op(MOV64I, destination(i) + UPPER);
-    }
+    else b.mem(load, destination(i), i);
   });
 }
 

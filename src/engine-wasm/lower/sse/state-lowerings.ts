@@ -4,6 +4,7 @@
 import { Cpu } from '../../../engine/index.ts';
 import type { Row } from '../../decode/row.ts';
 import { opcodeOf } from '../../ir/operations.ts';
+import { isByteCompare } from '../../ir/operations/simd-string.ts';
 import { gprSlot, temp, xmmSlot, xtemp } from '../../ir/slots.ts';
 import { helperIndex } from '../../runtime/helper-table.ts';
 import { Word } from '../../runtime/layout.ts';
@@ -79,9 +80,12 @@ function lowerHelper(row: Row, name: string, size: 'x' | 'u'): Lowering {
 function lowerStringCompare(row: Row, name: string): Lowering {
   const index = helperIndex(`simd.${name}`);
   const read = readerOf(operandOf(row, 1), 'u');
+  const byteCompare = opcodeOf('pcmpistribytes');
   return (b, i) => {
     const source = read(b, i);
-    helper(b, index, xmmSlot(i.reg), source, (i.imm & 0xff) | (i.rexW ? 0x100 : 0));
+    const imm = i.imm & 0xff;
+    if (name === 'pcmpistri' && isByteCompare(imm)) b.op(byteCompare, xmmSlot(i.reg), source, 0, 0, imm);
+    else helper(b, index, xmmSlot(i.reg), source, imm | (i.rexW ? 0x100 : 0));
   };
 }
 
