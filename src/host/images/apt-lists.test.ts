@@ -1,3 +1,5 @@
+// Lists of sources as machines have them, in both forms, and what is derived from them. Nothing is fetched.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deriveSources, readSources } from './apt-lists.ts';

@@ -1,3 +1,5 @@
+// The cache of fetched guests: complete or not there at all, whatever goes wrong. Works in the temporary folder.
+
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

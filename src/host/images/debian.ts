@@ -70,7 +70,7 @@ export async function ensureDefaultGuest(options: DebianOptions = {}): Promise<G
   return { kernel, ramdisk, append: CONSOLE };
 }
 
-/** The default guest with python3 and its test suite in the ramdisk: needs 512 MiB of memory. */
+/** The default guest with python3 and its test suite in the ramdisk: for guests with 512 MiB of memory or more. */
 export async function ensurePythonGuest(options: DebianOptions = {}): Promise<GuestFiles> {
   const [kernel, ramdisk] = await ensureFiles(options, [kernelRecipe('6.1-cloud'), pythonRecipe()]);
   return { kernel, ramdisk, append: CONSOLE };
@@ -84,16 +84,6 @@ export async function ensureKernel(which: DebianKernel, options: DebianOptions =
 /** Path of GRUB built as a Xen guest, an ELF file. Fails like `ensureDefaultGuest`. */
 export async function ensureGrubXen(options: DebianOptions = {}): Promise<string> {
   return (await ensureFiles(options, [grubRecipe()]))[0];
-}
-
-/** Path of a ramdisk with a busybox shell. Fails like `ensureDefaultGuest`. */
-export async function ensureBusyboxRamdisk(options: DebianOptions = {}): Promise<string> {
-  return (await ensureFiles(options, [busyboxRecipe()]))[0];
-}
-
-/** Path of a ramdisk with busybox, python3 and its test suite. Fails like `ensureDefaultGuest`. */
-export async function ensurePythonRamdisk(options: DebianOptions = {}): Promise<string> {
-  return (await ensureFiles(options, [pythonRecipe()]))[0];
 }
 
 /** How to make one file of the cache. */

@@ -1,3 +1,6 @@
+// Node's zlib behind the toolstack's port: expected sizes that are right, wrong and hostile; damaged streams;
+// and whole kernel files, packed in each way.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';

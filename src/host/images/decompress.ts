@@ -8,6 +8,12 @@ import type { Decompressor, Unpacked } from '../../toolstack/index.ts';
 const MIN_CHUNK_BYTES = 1 << 16;
 const MAX_RATIO = 1032;
 
+/** What zlib's functions give with `info`: the engine beside the data. */
+interface ResultWithInfo {
+  readonly buffer: Buffer<ArrayBuffer>;
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /** The host's implementation of the toolstack's port. */
 export const nodeDecompressor: Decompressor = {
   // Synchronous below: a worker thread of zlib's would need its chunks copied together.
@@ -19,11 +25,8 @@ function unpack(kind: 'gzip' | 'zstd', input: Uint8Array, sizeBytes: number, max
   const chunkSize = Math.max(Math.min(wanted, maxBytes), MIN_CHUNK_BYTES);
   const decode = kind === 'gzip' ? gunzipSync : zstdDecompressSync;
   try {
-    // With `info` the result has the engine beside the data, which the type declarations leave out.
-    const result = decode(input, { chunkSize, maxOutputLength: Math.max(maxBytes, 1), info: true }) as unknown as {
-      buffer: Buffer<ArrayBuffer>;
-      engine: { bytesWritten: number };
-    };
+    const options = { chunkSize, maxOutputLength: Math.max(maxBytes, 1), info: true };
+    const result = decode(input, options) as unknown as ResultWithInfo; // the declarations know no `info`
     return { data: ownBytes(result.buffer), usedBytes: result.engine.bytesWritten };
   } catch (error) {
     return explainFailure(kind, error, maxBytes);

@@ -106,8 +106,8 @@ class MirrorSource implements PackageSource {
       }
       const chunks: Uint8Array[] = [];
       let bytes = 0;
-      for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-        // the type declarations leave the element type out
+      const body = response.body as AsyncIterable<Uint8Array>; // the declarations leave the element type out
+      for await (const chunk of body) {
         chunks.push(chunk);
         bytes += chunk.length;
         onBytes(bytes);

@@ -1,3 +1,5 @@
+// The text of the progress bar.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { progressBar } from './progress.ts';

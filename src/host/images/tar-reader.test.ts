@@ -1,3 +1,5 @@
+// Tar archives made here, cut into chunks of every size, damaged and left early.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FormatError } from '../../toolstack/index.ts';

@@ -1,3 +1,6 @@
+// Builds domains from small ELF files of every form that guests come in, in scattered frames full of garbage,
+// and looks at the result as the guest would: through the page tables, walked as the CPU walks them.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { START_INFO, XEN_ELFNOTE } from '../../abi/index.ts';

@@ -1,3 +1,5 @@
+// The checksums against published values and against zlib.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 as zlibCrc32 } from 'node:zlib';

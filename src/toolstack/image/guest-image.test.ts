@@ -1,3 +1,6 @@
+// The loader on small ELF files: every form of self-description, every kind of image that is refused, and
+// files that are cut short or damaged at random (the seed is printed with a failure).
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { XEN_ELFNOTE } from '../../abi/index.ts';

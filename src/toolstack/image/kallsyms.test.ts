@@ -1,3 +1,6 @@
+// Symbol tables written as the kernel's build writes them, in each layout, and damaged ones. The system tests
+// decode those of real kernels.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildElf } from '../../../tests/support/elf-image.ts';

@@ -1,3 +1,5 @@
+// LZ4 blocks put together by hand from the format description.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FormatError } from './format-error.ts';

@@ -1,3 +1,5 @@
+// Which ramdisks are unpacked and which are handed over as they are.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VmmError } from '../../base/index.ts';

@@ -1,3 +1,5 @@
+// The xz decoder against streams of the xz tool; and no bit of them can be changed without being noticed.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { branchyCode, plainText, XZ_SAMPLES } from '../../../tests/support/compressed-samples.ts';

@@ -1,3 +1,5 @@
+// Archives read back by a reader written from the format description.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HypervisorBug } from '../../base/index.ts';
