@@ -46,7 +46,12 @@ export class PcpuThread {
    * Starts a pCPU with `nrFrames` frames of machine memory.
    * @throws VmmError NO_MEMORY - the host cannot reserve that much
    */
-  static async start(nrFrames: number, seed: number, trace: readonly string[], events: PcpuEvents): Promise<PcpuThread> {
+  static async start(
+    nrFrames: number,
+    seed: number,
+    trace: readonly string[],
+    events: PcpuEvents,
+  ): Promise<PcpuThread> {
     const memory = reserve(nrFrames);
     const { port1, port2 } = new MessageChannel();
     const doorbell = new SharedArrayBuffer(4);
@@ -61,13 +66,18 @@ export class PcpuThread {
       port1.once('message', () => resolve());
     });
     worker.removeAllListeners('error');
-    worker.on('error', (error: unknown) => thread.#fail(error instanceof Error ? error : new Error(String(error)), events));
+    worker.on('error', (error: unknown) =>
+      thread.#fail(error instanceof Error ? error : new Error(String(error)), events),
+    );
     port1.on('message', (message: FromPcpu) => thread.#receive(message, events));
     return thread;
   }
 
   /** Calls a control method. Rejects when the method throws (a bug of ours) or the thread is gone. */
-  async call<Method extends ControlMethod>(method: Method, ...args: Parameters<Control[Method]>): Promise<Awaited<ReturnType<Control[Method]>>> {
+  async call<Method extends ControlMethod>(
+    method: Method,
+    ...args: Parameters<Control[Method]>
+  ): Promise<Awaited<ReturnType<Control[Method]>>> {
     const id = this.#nextId++;
     const reply = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     this.#post({ id, method, args });
@@ -100,7 +110,7 @@ export class PcpuThread {
         this.#settle(message.id)?.resolve(message.value);
         return;
       case 'failed':
-        this.#settle(message.id)?.reject(new Error(message.message));
+        this.#settle(message.id)?.reject(new VmmError(message.code, message.message));
         return;
       case 'notify':
         events.notify(message.domid, message.port);
@@ -139,6 +149,10 @@ function reserve(nrFrames: number): MachineMemory {
     return createMachineMemory(nrFrames);
   } catch (error) {
     const mib = Math.ceil(nrFrames / 256);
-    throw new VmmError('NO_MEMORY', `the host cannot reserve ${mib} MiB for the machine: give the guest less memory (--memory)`, { cause: error });
+    throw new VmmError(
+      'NO_MEMORY',
+      `the host cannot reserve ${mib} MiB for the machine: give the guest less memory (--memory)`,
+      { cause: error },
+    );
   }
 }

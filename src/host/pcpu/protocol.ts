@@ -3,6 +3,7 @@
 
 import type { Domid, Port } from '../../base/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
+import type { MachineMemory } from '../../machine/index.ts';
 
 /** Names of the control methods that domain 0 may call. */
 export type ControlMethod = {
@@ -12,7 +13,7 @@ export type ControlMethod = {
 /** What a worker thread is started with. */
 export interface PcpuSettings {
   /** Machine memory, made by domain 0. */
-  readonly memory: WebAssembly.Memory;
+  readonly memory: MachineMemory['memory'];
   /** One i32: domain 0 adds 1 and notifies after each message. */
   readonly doorbell: SharedArrayBuffer;
   /** Seed of the frame allocator's random order. */
@@ -32,8 +33,8 @@ export interface Request {
 export type FromPcpu =
   | { readonly kind: 'ready' }
   | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
-  /** The call threw: a bug of ours. */
-  | { readonly kind: 'failed'; readonly id: number; readonly message: string }
+  /** The call threw: a `VmmError` with its code, or a bug of ours. */
+  | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'notify'; readonly domid: Domid; readonly port: Port }
   | { readonly kind: 'closed'; readonly domid: Domid; readonly port: Port }
   | { readonly kind: 'changed'; readonly domid: Domid }

@@ -1,0 +1,195 @@
+// Starts the one domain of `zendo run` on a machine of its own: finds and unpacks its images, builds it,
+// and watches it until it ends.
+
+import { Shutdown } from '../abi/index.ts';
+import { VmmError } from '../base/index.ts';
+import {
+  freeBytes,
+  type Kallsyms,
+  findKallsyms,
+  loadGuestImage,
+  loadRamdisk,
+  unpackKernel,
+} from '../toolstack/index.ts';
+import { crashText } from './crash-text.ts';
+import { readHostFile } from './host-file.ts';
+import { ensureDefaultGuest } from './images/debian.ts';
+import { nodeDecompressor } from './images/decompress.ts';
+import { type HostedDomain, Machine } from './machine.ts';
+
+const PAGE_SIZE = 4096;
+
+/** What to run. File names are as the user gave them; without a kernel, the default Debian guest runs. */
+export interface DomainConfig {
+  readonly kernel?: string;
+  readonly ramdisk?: string;
+  readonly append?: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly name: string;
+  readonly trace: ReadonlySet<string>;
+}
+
+/** Where a starting machine tells what it does. */
+export interface StartReporter {
+  notice(line: string): void;
+  progress(line: string): void;
+  trace(line: string): void;
+}
+
+/** How a domain ended. */
+export type DomainEnd =
+  | { readonly kind: 'poweroff' }
+  | { readonly kind: 'reboot' }
+  | { readonly kind: 'crash'; readonly report: string }
+  | { readonly kind: 'destroyed' };
+
+/** Takes console output. */
+export type OutputSink = (bytes: Uint8Array) => void | Promise<void>;
+
+/**
+ * Builds and starts a domain.
+ * @returns rejects with VmmError when the input is at fault, with the signal's reason when that fires
+ */
+export async function startDomain(
+  config: DomainConfig,
+  reporter: StartReporter,
+  signal: AbortSignal,
+): Promise<RunningDomain> {
+  const files = await findFiles(config, reporter, signal);
+  const nrPages = Math.floor(config.memoryBytes / PAGE_SIZE);
+  const image = await loadGuestImage(
+    files.kernel,
+    await readHostFile(files.kernel, 'kernel', signal),
+    nodeDecompressor,
+  );
+  const module =
+    files.ramdisk === undefined
+      ? new Uint8Array()
+      : await loadRamdisk(
+          files.ramdisk,
+          await readHostFile(files.ramdisk, 'ramdisk', signal),
+          nodeDecompressor,
+          config.memoryBytes,
+        );
+  signal.throwIfAborted();
+  const machine = await Machine.start(nrPages, config.trace, {
+    log: (line) => reporter.notice(line),
+    trace: (line) => reporter.trace(line),
+  });
+  try {
+    const { name, vcpus } = config;
+    const domain = await machine.create({ name, vcpus, nrPages, cmdline: files.append, image, module });
+    image.release();
+    freeBytes(module);
+    signal.throwIfAborted();
+    return new RunningDomain(machine, domain, files.kernel);
+  } catch (error) {
+    await machine.stop();
+    throw error;
+  }
+}
+
+interface Files {
+  readonly kernel: string;
+  readonly ramdisk: string | undefined;
+  readonly append: string;
+}
+
+async function findFiles(config: DomainConfig, reporter: StartReporter, signal: AbortSignal): Promise<Files> {
+  if (config.kernel !== undefined)
+    return { kernel: config.kernel, ramdisk: config.ramdisk, append: config.append ?? '' };
+  const guest = await ensureDefaultGuest({ progress: (line) => reporter.progress(line), signal });
+  return { kernel: guest.kernel, ramdisk: config.ramdisk ?? guest.ramdisk, append: config.append ?? guest.append };
+}
+
+/** A domain that has started, and its machine. */
+export class RunningDomain {
+  readonly #machine: Machine;
+  readonly #domain: HostedDomain;
+  readonly #kernel: string;
+  #settle: (end: DomainEnd) => void = () => undefined;
+  #fail: (error: Error) => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+  /** Settles once: with the end, or with an error when the fault was ours. */
+  readonly ended: Promise<DomainEnd>;
+
+  constructor(machine: Machine, domain: HostedDomain, kernel: string) {
+    this.#machine = machine;
+    this.#domain = domain;
+    this.#kernel = kernel;
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#fail = reject;
+    });
+    this.ended.catch(() => undefined); // whoever listens sees it; nobody listening is no reason to die
+    machine.onFailure = (error) =>
+      this.#fail(new VmmError('PCPU_FAILED', `the pCPU failed: ${error.message}`, { cause: error }));
+    domain.onChange = () =>
+      void this.#changed().catch((error: unknown) =>
+        this.#fail(error instanceof Error ? error : new Error(String(error))),
+      );
+    machine.pcpu.tell('unpause', domain.domid);
+  }
+
+  /** Types bytes into the console. A promise settles when there is room for more. */
+  writeConsole(bytes: Uint8Array): void | Promise<void> {
+    return this.#domain.console.input(bytes);
+  }
+
+  /** Sends all console output to `sink`, from the first byte on. Once. */
+  onConsole(sink: OutputSink): void {
+    this.#domain.output.attach(sink);
+  }
+
+  /** Asks the guest to power off. */
+  requestShutdown(): void {
+    this.#machine.requestShutdown(this.#domain);
+  }
+
+  /** Ends the domain and its machine. */
+  destroy(): Promise<void> {
+    this.#settle({ kind: 'destroyed' });
+    this.#stopping ??= this.#machine.stop();
+    return this.#stopping;
+  }
+
+  async #changed(): Promise<void> {
+    const info = await this.#machine.pcpu.call('domainInfo', this.#domain.domid);
+    if (info?.shutdownReason === undefined) return;
+    await this.#domain.console.drain();
+    await this.#domain.output.drain();
+    this.#settle(await this.#end(info.shutdownReason));
+  }
+
+  async #end(reason: number): Promise<DomainEnd> {
+    switch (reason) {
+      case Shutdown.SHUTDOWN_poweroff:
+        return { kind: 'poweroff' };
+      case Shutdown.SHUTDOWN_reboot:
+        return { kind: 'reboot' };
+      case Shutdown.SHUTDOWN_crash:
+        return { kind: 'crash', report: await this.#crashReport() };
+      case Shutdown.SHUTDOWN_watchdog:
+        return { kind: 'crash', report: 'the watchdog that the guest set has run out\n' };
+      default:
+        return { kind: 'crash', report: `the guest stopped with shutdown code ${reason}, which nobody asked it for\n` };
+    }
+  }
+
+  async #crashReport(): Promise<string> {
+    const report = await this.#machine.pcpu.call('crashReport', this.#domain.domid);
+    if (report === undefined) return 'the guest reported that it crashed\n';
+    return crashText(report, await this.#symbols());
+  }
+
+  /** The kernel's own symbols; none when its file is gone meanwhile or has none. */
+  async #symbols(): Promise<Kallsyms | undefined> {
+    try {
+      const file = await readHostFile(this.#kernel, 'kernel', AbortSignal.timeout(10_000));
+      return findKallsyms(await unpackKernel(file, nodeDecompressor));
+    } catch {
+      return undefined; // the report stands without names
+    }
+  }
+}
