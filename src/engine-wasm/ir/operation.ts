@@ -33,7 +33,7 @@ export interface OpEmitter {
    * @param aux - pushes the i32 with CF, AF and OF in their RFLAGS places and no other bit
    */
   setFlags(result: () => void, aux: () => void): void;
-  /** Calls a runtime helper with the operation's a, b and imm; leaves the code when it reports an exception. */
+  /** Calls a runtime helper with the operation's a, b and argument (c and d, as one number); leaves the code when it reports an exception. */
   callHelper(index: number): void;
   /** Leaves the code with an exception at this instruction. @param vector - without error code, or with error code 0 for #GP */
   raise(vector: number): void;

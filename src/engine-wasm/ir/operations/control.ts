@@ -9,7 +9,7 @@
 //   ret      b = instructions, imm = bytes released beyond the return address
 //   exit     a = exit code (`ExitCode`), b = instructions, c = offset of the next instruction in the code page, imm = detail
 //   string   a = `StringOp` kind, b = instructions, c = element bytes, d = repeat prefix, imm = see `runtime/string.ts`
-//   helper   imm = number of the runtime helper; a, b = its slots, c = its small argument
+//   helper   imm = number of the runtime helper; a, b = its slots, c and d = its argument of 32 bits, c the low half
 //   nextpage imm = machine frame that the following page must be; leaves to the dispatcher when it is not
 //   rdtsc    eax and edx get the time stamp counter
 
