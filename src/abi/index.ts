@@ -154,3 +154,4 @@ export {
 } from './grant-table.ts';
 export type { XenbusStateValue } from './xenbus.ts';
 export { XenbusState } from './xenbus.ts';
+export { hypercallPage } from './hypercall-page.ts';

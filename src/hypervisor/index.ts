@@ -3,7 +3,6 @@ export type { CpuidPolicy } from './assist/cpuid.ts';
 export { Control, MAX_VCPUS } from './control.ts';
 export type { CreatedDomain, CreateDomainRequest, DomainInfo, InitialContext } from './control.ts';
 export type { CrashReport, VcpuReport } from './crash.ts';
-export { hypercallPage } from './hypercall/hypercall-page.ts';
 export { HYPERCALLS } from './hypercall/table.ts';
 export type { HypercallRow } from './hypercall/table.ts';
 export { Hypervisor } from './hypervisor.ts';

@@ -2,12 +2,11 @@
 // domain. Called by the lifecycle code between creating a domain and starting its first vCPU; the caller
 // then pins the L4 and sets vCPU 0 up from the result (reference/xen-pv-abi.md 2.3).
 // Source: reference/xen-pv-abi.md section 2; Xen public/xen.h.
-import { SIF, START_INFO, START_INFO_MAGIC, START_INFO_SIZE } from '../../abi/index.ts';
+import { hypercallPage, SIF, START_INFO, START_INFO_MAGIC, START_INFO_SIZE } from '../../abi/index.ts';
 import { bug } from '../../base/index.ts';
 import type { Mfn, Port } from '../../base/index.ts';
 import type { GuestImage } from '../image/guest-image.ts';
 import { copyToGuest, frameOf, PAGE_SIZE, zeroedPage, zeroGuest } from './guest-memory.ts';
-import { fillHypercallPage } from './hypercall-page.ts';
 import { planLayout } from './layout.ts';
 import type { DomainLayout } from './layout.ts';
 import { writePageTables } from './page-tables.ts';
@@ -57,7 +56,7 @@ export function buildDomain(port: BuilderPort, image: GuestImage, options: Build
   for (const pfn of [layout.storeRing, layout.consoleRing, layout.bootStack]) zeroedPage(port, pfn);
   if (image.hypercallPage !== undefined) {
     const pfn = Number((image.hypercallPage - image.virtBase) / BigInt(PAGE_SIZE));
-    fillHypercallPage(port.frame(frameOf(port, pfn)));
+    port.frame(frameOf(port, pfn)).set(hypercallPage());
   }
   writeStartInfo(port, image, layout, options);
   return {
