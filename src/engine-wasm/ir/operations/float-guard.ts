@@ -2,7 +2,6 @@
 // is proven that the result and MXCSR come out as on hardware: WebAssembly rounds to nearest and keeps
 // no flags, so no flag but the sticky PE may be in question. Everything else goes to the exact helper.
 
-import { bug } from '../../../base/index.ts';
 import { Cpu } from '../../../engine/index.ts';
 import { helperIndex } from '../../runtime/helper-table.ts';
 import type { Label } from '../../wasm/function-builder.ts';
@@ -208,10 +207,4 @@ export function scalarLocals(e: OpEmitter, p: Precision): readonly [number, numb
   if (p.bits === 32) return e.i32;
   const [x, y, r, t] = e.i64;
   return [x, y, r, t];
-}
-
-/** The precision whose scalar mnemonics end in `suffix`. */
-export function precisionOf(suffix: string): Precision {
-  if (suffix === 'sd') return DOUBLE;
-  return suffix === 'ss' ? SINGLE : bug(`no precision is called ${suffix}`);
 }

@@ -8,7 +8,7 @@ import { emitGuarded, requireStickyMode } from './float-guard.ts';
 import { repeat } from './simd-integer.ts';
 
 /** The instructions and constants of one packed precision. */
-export interface PackedPrecision {
+interface PackedPrecision {
   readonly suffix: 'ps' | 'pd';
   readonly laneBytes: 4 | 8;
   readonly minNormal: readonly number[];
@@ -33,7 +33,7 @@ export interface PackedPrecision {
 }
 
 /** Four single-precision lanes. */
-export const PACKED_SINGLE: PackedPrecision = {
+const PACKED_SINGLE: PackedPrecision = {
   suffix: 'ps',
   laneBytes: 4,
   minNormal: repeat([0, 0, 0x80, 0x00]),
@@ -57,7 +57,7 @@ export const PACKED_SINGLE: PackedPrecision = {
 };
 
 /** Two double-precision lanes. */
-export const PACKED_DOUBLE: PackedPrecision = {
+const PACKED_DOUBLE: PackedPrecision = {
   suffix: 'pd',
   laneBytes: 8,
   minNormal: repeat([0, 0, 0, 0, 0, 0, 0x10, 0x00]),

@@ -9,7 +9,7 @@ import type { IrBuilder } from '../../ir/builder.ts';
 import { opcodeOf } from '../../ir/operations.ts';
 import { gprSlot, xmmSlot, xtemp } from '../../ir/slots.ts';
 
-/** Pushes nothing; gives the slot of an operand, loading it when it is in memory. */
+/** Gives the slot of an operand's value; appends a load when it is in memory. */
 export type OperandReader = (b: IrBuilder, i: Instruction) => number;
 
 const LOADS: Readonly<Record<string, number>> = {
