@@ -160,7 +160,7 @@ export function pushFloat(e: OpEmitter, p: Precision, local: number): void {
 }
 
 /** Pushes the bits in a local shifted left by one: the magnitude without the sign. */
-export function pushTwice(e: OpEmitter, p: Precision, local: number): void {
+function pushTwice(e: OpEmitter, p: Precision, local: number): void {
   e.f.get(local);
   pushBits(e, p, 1n);
   e.f.op(p.bits === 64 ? W.i64Shl : W.i32Shl);

@@ -4,9 +4,11 @@
 
 import { Cpu, FlagAux, Rflags } from '../../../engine/index.ts';
 import { Vector } from '../../../x86/index.ts';
-import { MXCSR_MASK } from '../../runtime/x87/fxsave-image.ts';
 import { M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
+
+/** Bits that LDMXCSR accepts; any other raises #GP. Intel SDM vol. 1, section 11.6.6. */
+const MXCSR_MASK = 0xffff;
 
 /** FSW: an unmasked x87 exception is pending. */
 const FSW_ES = 1 << 7;

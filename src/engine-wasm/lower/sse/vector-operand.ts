@@ -10,7 +10,7 @@ import { opcodeOf } from '../../ir/operations.ts';
 import { gprSlot, xmmSlot, xtemp } from '../../ir/slots.ts';
 
 /** Gives the slot of an operand's value; appends a load when it is in memory. */
-export type OperandReader = (b: IrBuilder, i: Instruction) => number;
+type OperandReader = (b: IrBuilder, i: Instruction) => number;
 
 const LOADS: Readonly<Record<string, number>> = {
   b: opcodeOf('ldz8'),
