@@ -1,7 +1,6 @@
-export type { BuildOptions, BuiltDomain } from './builder/build-domain.ts';
+export type { BuiltDomain } from './builder/build-domain.ts';
 export { buildDomain } from './builder/build-domain.ts';
 export { planLayout } from './builder/layout.ts';
-export type { BuilderPort } from './builder/ports.ts';
 export type { Decompressor, Unpacked } from './image/decompressor.ts';
 export { freeBytes } from './image/decompressor.ts';
 export { FormatError, nameFormatError } from './image/format-error.ts';

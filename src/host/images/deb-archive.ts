@@ -10,6 +10,8 @@ import { hasCommand } from './run-command.ts';
 import { readTar } from './tar-reader.ts';
 import type { TarEntry } from './tar-reader.ts';
 
+/** Debian's tool; no machine has to have it. */
+const DPKG_DEB = 'dpkg-deb';
 const AR_MAGIC = '!<arch>\n';
 const AR_HEADER_BYTES = 60;
 
@@ -24,7 +26,7 @@ export async function extractDeb(
   wanted: (path: string) => boolean,
   enough = Infinity,
 ): Promise<readonly TarEntry[]> {
-  const chunks = (await hasCommand('dpkg-deb')) ? dpkgTar(file) : ownTar(await readFile(file));
+  const chunks = (await hasCommand(DPKG_DEB)) ? dpkgTar(file) : ownTar(await readFile(file));
   const entries: TarEntry[] = [];
   try {
     for await (const entry of readTar(chunks, wanted)) {
@@ -39,7 +41,7 @@ export async function extractDeb(
 
 /** The package's tar archive, unpacked by dpkg-deb; ended early when the reader stops. */
 async function* dpkgTar(file: string): AsyncGenerator<Uint8Array> {
-  const child = spawn('dpkg-deb', ['--fsys-tarfile', file], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(DPKG_DEB, ['--fsys-tarfile', file], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     for await (const chunk of child.stdout) yield chunk as Buffer; // a stream without an encoding yields buffers
   } finally {
