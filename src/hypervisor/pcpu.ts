@@ -23,7 +23,8 @@ export interface PcpuPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly console: ConsoleSink;
+  /** Where guests' console_io goes. Left out, they may not write there, as with a release build of Xen. */
+  readonly console?: ConsoleSink | undefined;
   readonly notifications: NotificationSink;
   readonly tracer?: Tracer;
   readonly scheduler: Scheduler;
@@ -42,7 +43,7 @@ export class Pcpu {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly console: ConsoleSink;
+  readonly console: ConsoleSink | undefined;
   readonly notifications: NotificationSink;
   readonly tracer: Tracer;
   readonly access: GuestAccess;

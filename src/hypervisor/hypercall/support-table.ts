@@ -60,7 +60,11 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
     most: YES,
     others: { XENVER_commandline: 'tells `<denied>`', XENVER_build_id: DOM0 },
   },
-  console_io: { names: ConsoleIo, most: YES, others: { CONSOLEIO_read: 'finds nothing' } },
+  console_io: {
+    names: ConsoleIo,
+    most: 'where the machine allows it, else -EPERM',
+    others: { CONSOLEIO_read: 'finds nothing' },
+  },
   grant_table_op: {
     names: GnttabOp,
     most: YES,

@@ -66,7 +66,12 @@ export const HYPERCALLS: readonly HypercallRow[] = [
   row(H.__HYPERVISOR_set_timer_op, 'set_timer_op', setTimerOp, YES),
   row(H.__HYPERVISOR_event_channel_op_compat, 'event_channel_op_compat', notOffered, NONE),
   row(H.__HYPERVISOR_xen_version, 'xen_version', xenVersion, 'yes; the command line and build id are not told'),
-  row(H.__HYPERVISOR_console_io, 'console_io', consoleIo, 'writing; reading finds nothing'),
+  row(
+    H.__HYPERVISOR_console_io,
+    'console_io',
+    consoleIo,
+    'writing where the machine allows it, else -EPERM; reading finds nothing',
+  ),
   row(H.__HYPERVISOR_physdev_op_compat, 'physdev_op_compat', notOffered, NONE),
   row(H.__HYPERVISOR_grant_table_op, 'grant_table_op', grantTableOp, 'version 1; transfer is refused'),
   row(H.__HYPERVISOR_vm_assist, 'vm_assist', vmAssist, YES),

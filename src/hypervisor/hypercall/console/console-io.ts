@@ -13,6 +13,7 @@ export function consoleIo(pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): number {
   const count = args.int(1);
   switch (args.int(0)) {
     case ConsoleIo.CONSOLEIO_write: {
+      if (pcpu.console === undefined) return -Errno.EPERM;
       if (count < 0) return -Errno.EINVAL;
       const length = Math.min(count, CHUNK);
       if (length === 0) return 0;
