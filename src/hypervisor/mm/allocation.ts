@@ -105,6 +105,8 @@ function give(mm: MemoryState, domain: Domain, frame: number, type: 0 | 7): void
   if (((frames.flags[frame] ?? 0) & FrameFlag.USED) !== 0) {
     mm.memory.clearFrame(mfn(frame));
     if (frames.flushStamp[frame] === mm.flushClock) mm.flushTlb();
+    // Until the flush a former owner could run code in the frame, and the engine has kept what it decoded.
+    mm.noteWrite(frame);
   }
   frames.owner[frame] = domain.domid;
   frames.type[frame] = type;

@@ -28,9 +28,11 @@ test('set_gdt: the frames become read-only descriptor pages until another GDT is
   const { world, guest } = setUp();
   world.raw(guest.mfn(9), 2, CODE);
   assert.equal(setGdt(world, guest, [guest.mfn(9)], 16), -Errno.EINVAL, 'still writable');
+  assert.ok(guest.store(9 * 4096, [0]));
   protect(guest, 9);
   assert.equal(setGdt(world, guest, [guest.mfn(9)], 16), 0);
   assert.equal(world.frames.type[guest.mfn(9)], FrameType.SEGMENT_DESCRIPTOR);
+  assert.ok(!guest.store(9 * 4096, [0]), 'no stale translation is left');
   assert.equal(guest.map(9, entry(guest.mfn(9), P | RW)), -Errno.EBUSY);
   assert.deepEqual(world.read(guest.mfn(9), 2), [0xffff, 0x00affb00], 'its level is 3 now');
   assert.deepEqual(world.check(), []);

@@ -29,9 +29,12 @@ export function getFrameFor(mm: MemoryState, owner: Domid, frame: number, writab
   return false;
 }
 
-/** Gives back what `getFrameFor` took. @hot */
+/** Gives back what `getFrameFor` took. Who held it writable may have written to it behind the engine's back. @hot */
 export function putFrameFor(mm: MemoryState, frame: Mfn, writable: boolean): void {
-  if (writable) putWritableType(mm, frame);
+  if (writable) {
+    mm.noteWrite(frame);
+    putWritableType(mm, frame);
+  }
   putFrame(mm, frame);
 }
 

@@ -32,6 +32,20 @@ class Attack {
     this.second.context.state.writeU32(Cpu.KERNEL_MODE, 1);
     this.self.domain.vcpus.push(this.second);
     this.known = [...this.self.mfns];
+    this.#buildTrees();
+  }
+
+  /** Prepares two more trees of tables, read-only and not in use yet: pages 18 and 19 are their roots. */
+  #buildTrees(): void {
+    const { self, world } = this;
+    const children = [[20], [20, 21], [22, 23], [23], [24, 25, 26], [24, 27], [], [], [], []] as const;
+    for (const [i, pages] of children.entries()) {
+      const table = self.mfn(18 + i);
+      for (const [slot, page] of pages.entries()) world.raw(table, slot * 100, entry(self.mfn(page), 7));
+      for (let slot = 0; pages.length === 0 && slot < 200; slot++)
+        world.raw(table, slot, entry(self.mfn(5 + (slot % 12)), 7));
+      self.map(18 + i, entry(table, 5));
+    }
   }
 
   step([action, a, b, c, d]: Step): void {

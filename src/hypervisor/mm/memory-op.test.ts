@@ -92,13 +92,30 @@ test('memory_op: a frame that comes back holds nothing of before, and no stale t
   assert.equal(change(world, guest, XenMem.XENMEM_decrease_reservation, [guest.mfn(9)]), 1);
   assert.equal(guest.map(9, 0), 0);
   const mfns = new Uint32Array(world.allocator.nrFree);
+  world.engine.codeFrames.add(guest.mfn(9)); // decoded through the stale translation
   const other = new Domain(domid(2), 'd2', { maxVcpus: 1, maxFrames: 1000 });
   world.domains.set(other.domid, other);
   assert.equal(world.paging.populate(other, pfn(0), mfns), mfns.length);
   assert.equal(world.frames.owner[guest.mfn(9)], other.domid);
   assert.ok(world.memory.frame(guest.mfn(9)).every((byte) => byte === 0));
   assert.ok(!guest.store(9 * 4096, [1, 2, 3]), 'the translation is gone');
+  assert.ok(!world.engine.hasCode(guest.mfn(9)), 'so is what was decoded');
   assert.deepEqual(world.check(), []);
+});
+
+test('memory_op: a frame that was only read leaves no translation either', () => {
+  const { world, guest } = setUp();
+  const read = () => world.engine.translate(guest.vcpu.context, vaddr(9 * 4096), Access.READ, true);
+  assert.equal(guest.map(9, entry(guest.mfn(9), P), 1), 0);
+  assert.ok(read() > 0);
+  assert.equal(change(world, guest, XenMem.XENMEM_decrease_reservation, [guest.mfn(9)]), 1);
+  assert.equal(guest.map(9, 0), 0);
+  assert.ok(read() > 0, 'the guest asked for no flush');
+  world.paging.populate(guest.domain, pfn(0), new Uint32Array(16));
+  const other = new Domain(domid(2), 'd2', { maxVcpus: 1, maxFrames: 1000 });
+  world.domains.set(other.domid, other);
+  world.paging.populate(other, pfn(0), new Uint32Array(world.allocator.nrFree));
+  assert.equal(read(), -1);
 });
 
 test('memory_op: a long list is continued', () => {
@@ -147,6 +164,8 @@ test('memory_op: exchange of a frame in use changes nothing', () => {
   const free = world.allocator.nrFree;
   const frames = [guest.mfn(10), guest.mfn(11), guest.mfn(12), guest.mfn(13)];
   assert.equal(exchange(world, guest, frames, 2), -Errno.EINVAL, 'the last one is mapped');
+  assert.equal(guest.map(13, entry(guest.mfn(13), P)), 0);
+  assert.equal(exchange(world, guest, frames, 2), -Errno.EINVAL, 'it is mapped read-only');
   assert.equal(exchange(world, guest, [guest.mfn(10), guest.mfn(10)], 1), -Errno.EINVAL, 'one twice');
   assert.equal(exchange(world, guest, frames, 12), -Errno.EPERM);
   assert.equal(world.allocator.nrFree, free);

@@ -189,6 +189,20 @@ test('page tables: a half-validated table refuses updates and other types', () =
   assert.deepEqual(world.check(), []);
 });
 
+test('page tables: a half-validated table does not keep a domain from ending', () => {
+  const { world, guest } = setUp(100);
+  const free = world.allocator.nrFree;
+  protect(guest, 7, 8, 9);
+  world.raw(guest.mfn(8), 0, entry(guest.mfn(9), P | RW));
+  world.raw(guest.mfn(7), 0, entry(guest.mfn(8), P | RW));
+  world.raw(guest.mfn(7), 1, entry(guest.mfn(8), P | RW));
+  assert.equal(guest.extended(PIN_L3, guest.mfn(7), 0, 1), -(2 ** 40));
+  guest.domain.dying = true;
+  for (let i = 0; i < 1000 && !world.paging.relinquish(guest.domain, 100); i++) assert.deepEqual(world.check(), []);
+  assert.equal(world.allocator.nrFree, free + 33);
+  assert.deepEqual(world.check(), []);
+});
+
 test('page tables: a bad entry deep in a large tree releases all that was validated before', () => {
   const { world, guest } = setUp(100);
   protect(guest, 6, 7, 8, 9);

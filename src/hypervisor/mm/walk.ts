@@ -4,7 +4,6 @@
 import type { Mfn, Vaddr } from '../../base/index.ts';
 import { FRAME_SIZE } from '../../machine/index.ts';
 import { frameOfPte, Pte, tableIndex } from '../../x86/index.ts';
-import { isHypervisorSlot } from './entry-rules.ts';
 import type { MemoryState } from './memory-state.ts';
 
 /** u32 words of a frame. */
@@ -12,11 +11,11 @@ const WORDS = FRAME_SIZE / 4;
 
 /**
  * The L1 entry that maps an address under a validated root. @hot
- * @returns index of its low half in `memory.u32`, or -1 when an upper level is missing or the address is
- *   the hypervisor's
+ * @returns index of its low half in `memory.u32`, or -1 when an upper level is missing, as it always is in the
+ *   slots of the hypervisor
  */
 export function findL1Entry(mm: MemoryState, root: Mfn, address: Vaddr): number {
-  if (root === 0 || isHypervisorSlot(tableIndex(address, 4))) return -1;
+  if (root === 0) return -1;
   const { u32 } = mm.memory;
   let table: number = root;
   for (let level = 4; level > 1; level--) {
