@@ -51,6 +51,11 @@ test('block builder: an instruction that runs over the page end is a block of it
   assert.equal(printRecords(b.bytes, b.nrRecords), 'nextpage 0x77\nrax = mov32i 1\njmp 0x1003 (1)');
 });
 
+test('block builder: an instruction without effect has a record when others stand before it', () => {
+  // a store that overwrites the nop behind it must find where the nop begins
+  assert.equal(build('90 880b 90 c3').text, 'st8 [rbx] = rcx\nt0 = mov64 t0\nret 0 (4)');
+});
+
 test('block builder: undefined and overlong instructions raise #UD and #GP where they stand', () => {
   assert.equal(build('ffc80f0b').text, 'rax = dec32 rax\nexit EXCEPTION 6, next 0, d 0 (2)');
   assert.equal(build('66'.repeat(15) + '90').text, 'exit EXCEPTION 0xd, next 0, d 0 (1)');

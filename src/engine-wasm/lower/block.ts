@@ -6,6 +6,7 @@ import { bug } from '../../base/index.ts';
 import { createInstruction, decode, Decoded } from '../decode/decode.ts';
 import type { IrBuilder } from '../ir/builder.ts';
 import { opcodeOf } from '../ir/operations.ts';
+import { temp } from '../ir/slots.ts';
 import { LOWERINGS, MAX_RECORDS } from './lowering.ts';
 import { lowerException, lowerUndefined } from './undefined.ts';
 
@@ -33,6 +34,7 @@ export const MAX_BLOCK_RECORDS = 384;
 const PAGE_SIZE = 4096;
 const GENERAL_PROTECTION = 13;
 const NEXT_PAGE = opcodeOf('nextpage');
+const MOV64 = opcodeOf('mov64');
 
 /**
  * Builds the block at an offset of a code page.
@@ -63,10 +65,13 @@ export function buildBlock(
       return BlockEnd.PAGE_END;
     }
     b.beginInstruction(instruction);
+    const before = b.nrRecords;
     if (nextFrame >= 0 && b.nrInstructions === 1) b.op(NEXT_PAGE, 0, 0, 0, 0, nextFrame);
     if (outcome === Decoded.OK) LOWERINGS[instruction.row.id](b, instruction);
     else if (outcome === Decoded.UNDEFINED) lowerUndefined(b);
     else lowerException(b, GENERAL_PROTECTION);
+    // the code cache finds the end of an instruction that overwrites code by the next one's first record
+    if (b.nrRecords === before && before > 0) b.op(MOV64, temp(0), temp(0));
 
     at = instruction.next;
     if (b.ended) break;
