@@ -231,3 +231,34 @@ test('privileged: hlt, lgdt and the like get #GP in the kernel too', () => {
     after([setGpHandler, assist(kind)], (guest) => assert.equal(guest.context.state.rip, HANDLER));
   }
 });
+
+test('iretq: a frame that crosses a page is read from both pages', () => {
+  after(
+    [
+      (guest) => {
+        const rsp = Page.DATA * 4096 - 12;
+        for (const [i, word] of [0x6400, 0xe033, 0x202, 0x5800, 0xe02b].entries()) {
+          const bytes = new DataView(new ArrayBuffer(8));
+          bytes.setBigUint64(0, BigInt(word), true);
+          for (let byte = 0; byte < 8; byte++)
+            guest.world.memory.u8[guest.at(rsp + 8 * i + byte)] = bytes.getUint8(byte);
+        }
+        guest.set('RSP', rsp);
+        return assist(Assist.IRET, { size: 8 })(guest);
+      },
+    ],
+    (guest) => {
+      assert.equal(guest.context.state.rip, 0x6400n);
+      assert.equal(guest.get('RSP'), 0x5800n);
+    },
+  );
+});
+
+test('iretq: a stack that is not mapped gives the page fault of a read', () => {
+  const world = new HypervisorWorld();
+  const domid = world.addDomain(script(set('RSP', 0x123456000, assist(Assist.IRET, { size: 8 }))));
+  world.run(1_000_000);
+  const report = world.control.crashReport(domid);
+  assert.match(report?.reason ?? '', /exception 14 \(error code 0x0\)/);
+  assert.equal(report?.vcpus[0]?.cr2, 0x123456000n);
+});
