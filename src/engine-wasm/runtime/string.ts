@@ -30,6 +30,8 @@ export class StringUnit {
   #step = 1n;
   #narrow = false;
   #sourceBase = 0n;
+  #flagResult = 0n;
+  #flagAux = 0;
 
   constructor(memory: EngineMemory, machine: MachineMemory, translation: Translation, cache: CodeCache) {
     this.#memory = memory;
@@ -52,8 +54,8 @@ export class StringUnit {
     if (repeat === 0) return this.#element(kind) ? 0 : ExitCode.PAGE_FAULT;
     if (this.#narrow) this.#narrowRegisters(kind);
     const singleStep = (cpu.readU32(Cpu.FLAG_SYSTEM) & Rflags.TF) !== 0;
-    const flagResult = cpu.readU64(Cpu.FLAG_RESULT);
-    const flagAux = cpu.readU32(Cpu.FLAG_AUX);
+    this.#flagResult = cpu.readU64(Cpu.FLAG_RESULT);
+    this.#flagAux = cpu.readU32(Cpu.FLAG_AUX);
 
     let work = 0;
     for (;;) {
@@ -61,6 +63,7 @@ export class StringUnit {
       if (count === 0n) return 0;
       if (work >= WORK_LIMIT || (singleStep && work > 0)) {
         cpu.rip = cpu.readU64(Cpu.CODE_PAGE) + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0);
+        this.#restoreFlags();
         return ExitCode.BUDGET;
       }
       const done = singleStep ? 0 : this.#chunk(kind, count);
@@ -70,18 +73,27 @@ export class StringUnit {
         continue;
       }
       if (!this.#element(kind)) {
-        // elements that compared before the fault do not show in the flags
-        cpu.writeU64(Cpu.FLAG_RESULT, flagResult);
-        cpu.writeU32(Cpu.FLAG_AUX, flagAux);
+        this.#restoreFlags();
         return ExitCode.PAGE_FAULT;
       }
       this.#setCount(count - 1n);
       work += 16 * this.#bytes; // an element costs about as much as 16 in bulk
       if (kind === StringOp.SCAS || kind === StringOp.CMPS) {
-        const flags = arithmeticFlags(u32[Cpu.FLAG_RESULT >> 2] ?? 0, u32[(Cpu.FLAG_RESULT >> 2) + 1] ?? 0, u32[Cpu.FLAG_AUX >> 2] ?? 0);
+        const flags = arithmeticFlags(
+          u32[Cpu.FLAG_RESULT >> 2] ?? 0,
+          u32[(Cpu.FLAG_RESULT >> 2) + 1] ?? 0,
+          u32[Cpu.FLAG_AUX >> 2] ?? 0,
+        );
         if (((flags & Rflags.ZF) !== 0) === (repeat === REPNE)) return 0;
       }
     }
+  }
+
+  /** Comparisons do not show in the flags until the instruction has ended. */
+  #restoreFlags(): void {
+    const { cpu } = this.#memory;
+    cpu.writeU64(Cpu.FLAG_RESULT, this.#flagResult);
+    cpu.writeU32(Cpu.FLAG_AUX, this.#flagAux);
   }
 
   /** Repeated with 32-bit addresses, processors clear the high half of rcx, and those of the pointers of movs and stos, even if there is nothing to do. */
@@ -217,7 +229,8 @@ export class StringUnit {
     const second = this.#second(start, Access.READ);
     if (second < 0) return undefined;
     const here = PAGE_SIZE - (start % PAGE_SIZE);
-    for (let i = this.#bytes - 1; i >= 0; i--) value = (value << 8n) | BigInt((i < here ? u8[first + i] : u8[second + i - here]) ?? 0);
+    for (let i = this.#bytes - 1; i >= 0; i--)
+      value = (value << 8n) | BigInt((i < here ? u8[first + i] : u8[second + i - here]) ?? 0);
     return value;
   }
 
