@@ -83,8 +83,12 @@ class WasmEngine implements Engine {
         const at = record >> 1;
         const { u16, u32 } = memory;
         const result =
-          HELPERS[index]?.[1](view, u16[at + Rec.A / 2] ?? 0, u16[at + Rec.B / 2] ?? 0, u32[(record + Rec.C) >> 2] ?? 0) ??
-          bug('no such helper');
+          HELPERS[index]?.[1](
+            view,
+            u16[at + Rec.A / 2] ?? 0,
+            u16[at + Rec.B / 2] ?? 0,
+            u32[(record + Rec.C) >> 2] ?? 0,
+          ) ?? bug('no such helper');
         if (result !== 0) memory.u32[Word.DETAIL >> 2] = result - 1;
         return result;
       },

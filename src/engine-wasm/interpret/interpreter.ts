@@ -6,7 +6,15 @@ import { Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import type { Operation } from '../ir/operation.ts';
 import { Rec } from '../ir/record.ts';
-import { BLOCK_TABLE, BLOCK_TABLE_BITS, MEMORY0_SIZE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB } from '../runtime/layout.ts';
+import {
+  BLOCK_TABLE,
+  BLOCK_TABLE_BITS,
+  MEMORY0_SIZE,
+  Tlb,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  USER_TLB,
+} from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -47,7 +55,7 @@ export interface InterpreterExports {
 
 /** Slot of the block table that a machine address maps to, as a byte offset in the table. */
 export function blockTableSlot(address: number): number {
-  return ((address ^ (address >>> 12) * HASH_FACTOR) & (2 ** BLOCK_TABLE_BITS - 1)) << 3;
+  return ((address ^ ((address >>> 12) * HASH_FACTOR)) & (2 ** BLOCK_TABLE_BITS - 1)) << 3;
 }
 
 const HASH_FACTOR = 37;
@@ -83,7 +91,9 @@ function buildRun(operations: readonly Operation[], callees: Callees): FunctionB
   const labels: Label[] = operations.map(() => f.block());
   // blocks open outermost first: the last label is the innermost block, which ends first
   labels.reverse();
-  f.get(locals.record).mem(M.i32Load16U, Rec.OPCODE).branchTable(labels, labels[0] ?? next);
+  f.get(locals.record)
+    .mem(M.i32Load16U, Rec.OPCODE)
+    .branchTable(labels, labels[0] ?? next);
   const targets: Targets = { next, dispatch };
   for (const operation of operations) {
     f.end();
@@ -113,15 +123,34 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   const machine = e.i32[0];
   const slot = e.i32[1];
   f.get(budget).get(charge).op(W.i32Sub).set(budget);
-  f.get(rip).i64(8).op(W.i64ShrU).op(W.i32WrapI64).i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
+  f.get(rip)
+    .i64(8)
+    .op(W.i64ShrU)
+    .op(W.i32WrapI64)
+    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
+    .op(W.i32And);
   f.get(locals.tlb).op(W.i32Add).set(entry);
   f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64LtU).if();
-  f.get(offset).op(W.i32WrapI64).get(entry).mem(M.i32Load, Tlb.EXECUTE + 8).op(W.i32Add).tee(machine);
-  f.get(machine).i32(12).op(W.i32ShrU).i32(HASH_FACTOR).op(W.i32Mul).op(W.i32Xor).i32(2 ** BLOCK_TABLE_BITS - 1).op(W.i32And);
+  f.get(offset)
+    .op(W.i32WrapI64)
+    .get(entry)
+    .mem(M.i32Load, Tlb.EXECUTE + 8)
+    .op(W.i32Add)
+    .tee(machine);
+  f.get(machine)
+    .i32(12)
+    .op(W.i32ShrU)
+    .i32(HASH_FACTOR)
+    .op(W.i32Mul)
+    .op(W.i32Xor)
+    .i32(2 ** BLOCK_TABLE_BITS - 1)
+    .op(W.i32And);
   f.i32(3).op(W.i32Shl).tee(slot).mem(M.i32Load, BLOCK_TABLE).get(machine).op(W.i32Eq).if();
   f.get(budget).i32(0).op(W.i32GtS).if();
   e.writeState(Cpu.CODE_PAGE, M.i64Store, () => f.get(rip).get(offset).op(W.i64Sub));
-  f.get(slot).mem(M.i32Load, BLOCK_TABLE + 4).set(record);
+  f.get(slot)
+    .mem(M.i32Load, BLOCK_TABLE + 4)
+    .set(record);
   f.get(linkFrom).if();
   f.get(linkFrom).get(record).mem(M.i32Store, Rec.LINK);
   f.end();

@@ -44,7 +44,11 @@ export function emitMemoryAccess(e: InterpreterEmitter, access: MemoryAccess): v
 export function emitPush(e: InterpreterEmitter, value: () => void): void {
   e.readState(RSP, M.i64Load);
   e.f.i64(8).op(W.i64Sub);
-  emitStore(e, { action: 'store', bytes: 8, indexed: false, memoryCode: M.i64Store, slotCode: M.i64Load, aligned: false }, value);
+  emitStore(
+    e,
+    { action: 'store', bytes: 8, indexed: false, memoryCode: M.i64Store, slotCode: M.i64Load, aligned: false },
+    value,
+  );
   e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address));
 }
 
@@ -73,7 +77,11 @@ function pushAddress(e: InterpreterEmitter, access: MemoryAccess): void {
   e.imm64();
   f.op(W.i64Add);
   if (access.aligned) {
-    f.tee(e.locals.address).i64(access.bytes - 1).op(W.i64And).op(W.i64Eqz).op(W.i32Eqz);
+    f.tee(e.locals.address)
+      .i64(access.bytes - 1)
+      .op(W.i64And)
+      .op(W.i64Eqz)
+      .op(W.i32Eqz);
     f.if();
     e.raise(Vector.GP);
     f.end();
@@ -91,14 +99,34 @@ function emitAddressOnly(e: InterpreterEmitter, access: MemoryAccess): void {
 /** Takes an i64 virtual address from the stack, keeps it in `address` and leaves the TLB lookup's verdict: i32 1 on a miss. */
 function pushTlbMiss(e: InterpreterEmitter, bytes: number, tlb: number): void {
   const { address, entry, offset } = e.locals;
-  e.f.tee(address).i64(ENTRY_SHIFT).op(W.i64ShrU).op(W.i32WrapI64).i32(ENTRY_MASK).op(W.i32And).get(e.locals.tlb).op(W.i32Add);
+  e.f
+    .tee(address)
+    .i64(ENTRY_SHIFT)
+    .op(W.i64ShrU)
+    .op(W.i32WrapI64)
+    .i32(ENTRY_MASK)
+    .op(W.i32And)
+    .get(e.locals.tlb)
+    .op(W.i32Add);
   e.f.set(entry);
-  e.f.get(address).get(entry).mem(M.i64Load, tlb).op(W.i64Sub).tee(offset).i64(4097 - bytes).op(W.i64GeU);
+  e.f
+    .get(address)
+    .get(entry)
+    .mem(M.i64Load, tlb)
+    .op(W.i64Sub)
+    .tee(offset)
+    .i64(4097 - bytes)
+    .op(W.i64GeU);
 }
 
 /** Pushes the machine address of a TLB hit. */
 function pushHit(e: InterpreterEmitter, tlb: number): void {
-  e.f.get(e.locals.offset).op(W.i32WrapI64).get(e.locals.entry).mem(M.i32Load, tlb + FRAME).op(W.i32Add);
+  e.f
+    .get(e.locals.offset)
+    .op(W.i32WrapI64)
+    .get(e.locals.entry)
+    .mem(M.i32Load, tlb + FRAME)
+    .op(W.i32Add);
 }
 
 /** Notes the access for the slow path. */
@@ -133,7 +161,9 @@ function emitLoad(e: InterpreterEmitter, access: MemoryAccess, tlb: number, slow
   if (access.action === 'loadForWrite') {
     // the slow path leaves -1 in WRITE_BACK when the store must go through it too
     f.get(machine).set(e.locals.writeBack);
-    f.get(e.locals.offset).i64(4097 - access.bytes).op(W.i64GeU);
+    f.get(e.locals.offset)
+      .i64(4097 - access.bytes)
+      .op(W.i64GeU);
     f.if();
     e.readState(Word.WRITE_BACK, M.i32Load);
     f.set(e.locals.writeBack).end();

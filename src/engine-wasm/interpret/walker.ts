@@ -46,11 +46,26 @@ export function addWalk(module: ModuleBuilder): number {
   const fault = (code: () => void): void => {
     f.i32(0);
     code();
-    f.mem(M.i32Store, Word.FAULT_CODE).i32(0).get(address).mem(M.i64Store, Word.SLOW_ADDRESS).i32(WalkResult.FAULT).return();
+    f.mem(M.i32Store, Word.FAULT_CODE)
+      .i32(0)
+      .get(address)
+      .mem(M.i64Store, Word.SLOW_ADDRESS)
+      .i32(WalkResult.FAULT)
+      .return();
   };
   const accessBits = (): void => {
     // W for a write, I for a fetch
-    f.get(access).i32(WRITE).op(W.i32Eq).i32(1).op(W.i32Shl).get(access).i32(EXECUTE).op(W.i32Eq).i32(4).op(W.i32Shl).op(W.i32Or);
+    f.get(access)
+      .i32(WRITE)
+      .op(W.i32Eq)
+      .i32(1)
+      .op(W.i32Shl)
+      .get(access)
+      .i32(EXECUTE)
+      .op(W.i32Eq)
+      .i32(4)
+      .op(W.i32Shl)
+      .op(W.i32Or);
   };
   const protection = (): void =>
     fault(() => {
@@ -83,7 +98,15 @@ export function addWalk(module: ModuleBuilder): number {
   for (let level = 4; level >= 1; level--) {
     const pointer = pointers[level - 1] ?? 0;
     const entry = entries[level - 1] ?? 0;
-    f.get(table).get(address).i64(3 + 9 * level).op(W.i64ShrU).op(W.i32WrapI64).i32(0x1ff).op(W.i32And).i32(3).op(W.i32Shl);
+    f.get(table)
+      .get(address)
+      .i64(3 + 9 * level)
+      .op(W.i64ShrU)
+      .op(W.i32WrapI64)
+      .i32(0x1ff)
+      .op(W.i32And)
+      .i32(3)
+      .op(W.i32Shl);
     f.op(W.i32Or).tee(pointer).mem(M.i64Load, 0, MACHINE).tee(entry);
     f.op(W.i32WrapI64).i32(Pte.PRESENT).op(W.i32And).op(W.i32Eqz).if();
     fault(accessBits);
@@ -98,7 +121,16 @@ export function addWalk(module: ModuleBuilder): number {
   f.get(kernel).op(W.i32Eqz).get(all).op(W.i32WrapI64).i32(Pte.USER).op(W.i32And).op(W.i32Eqz).op(W.i32And).if();
   protection();
   f.end();
-  f.get(access).i32(WRITE).op(W.i32Eq).get(all).op(W.i32WrapI64).i32(Pte.WRITABLE).op(W.i32And).op(W.i32Eqz).op(W.i32And).if();
+  f.get(access)
+    .i32(WRITE)
+    .op(W.i32Eq)
+    .get(all)
+    .op(W.i32WrapI64)
+    .i32(Pte.WRITABLE)
+    .op(W.i32And)
+    .op(W.i32Eqz)
+    .op(W.i32And)
+    .if();
   protection();
   f.end();
   f.get(access).i32(EXECUTE).op(W.i32Eq).get(any).i64(0).op(W.i64LtS).op(W.i32And).if();
@@ -109,19 +141,37 @@ export function addWalk(module: ModuleBuilder): number {
   for (let level = 4; level >= 1; level--) {
     const entry = entries[level - 1] ?? 0;
     const bits = f.local(i64);
-    if (level === 1) f.i64(Pte.ACCESSED | Pte.DIRTY).i64(Pte.ACCESSED).get(access).i32(WRITE).op(W.i32Eq).op(W.select).set(bits);
+    if (level === 1)
+      f.i64(Pte.ACCESSED | Pte.DIRTY)
+        .i64(Pte.ACCESSED)
+        .get(access)
+        .i32(WRITE)
+        .op(W.i32Eq)
+        .op(W.select)
+        .set(bits);
     else f.i64(Pte.ACCESSED).set(bits);
     f.get(entry).get(bits).op(W.i64And).get(bits).op(W.i64Ne).if();
-    f.get(pointers[level - 1] ?? 0).get(entry).get(bits).op(W.i64Or).mem(M.i64Store, 0, MACHINE);
+    f.get(pointers[level - 1] ?? 0)
+      .get(entry)
+      .get(bits)
+      .op(W.i64Or)
+      .mem(M.i64Store, 0, MACHINE);
     f.end();
   }
   f.end();
 
-  f.get(address).i64(8).op(W.i64ShrU).op(W.i32WrapI64).i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
+  f.get(address)
+    .i64(8)
+    .op(W.i64ShrU)
+    .op(W.i32WrapI64)
+    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
+    .op(W.i32And);
   f.i32(0).i32(USER_TLB).get(kernel).op(W.select).op(W.i32Add).set(tlb);
   const fill = (base: number): void => {
     f.get(tlb).get(address).i64(-4096).op(W.i64And).mem(M.i64Store, base);
-    f.get(tlb).get(frame).mem(M.i32Store, base + 8);
+    f.get(tlb)
+      .get(frame)
+      .mem(M.i32Store, base + 8);
   };
   f.get(access).i32(EXECUTE).op(W.i32Eq).if();
   fill(Tlb.EXECUTE);
@@ -129,7 +179,14 @@ export function addWalk(module: ModuleBuilder): number {
   fill(Tlb.READ);
   f.get(access).i32(WRITE).op(W.i32Eq).if();
   f.get(frame).i32(12).op(W.i32ShrU).mem(M.i32Load8U, CODE_MAP).if();
-  f.i32(0).get(frame).get(address).op(W.i32WrapI64).i32(0xfff).op(W.i32And).op(W.i32Or).mem(M.i32Store, Word.WRITE_BACK);
+  f.i32(0)
+    .get(frame)
+    .get(address)
+    .op(W.i32WrapI64)
+    .i32(0xfff)
+    .op(W.i32And)
+    .op(W.i32Or)
+    .mem(M.i32Store, Word.WRITE_BACK);
   f.i32(WalkResult.CODE_FRAME).return();
   f.end();
   fill(Tlb.WRITE);
@@ -179,9 +236,20 @@ function ifCrossing(f: FunctionBuilder, address: number, bytes: number): void {
 /** Pushes the machine address of `address` from the TLB entry that the walk has filled. */
 function pushFilled(f: FunctionBuilder, address: number, tlb: number): void {
   const entry = f.local(i32);
-  f.get(address).i64(8).op(W.i64ShrU).op(W.i32WrapI64).i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
+  f.get(address)
+    .i64(8)
+    .op(W.i64ShrU)
+    .op(W.i32WrapI64)
+    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
+    .op(W.i32And);
   f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(entry);
-  f.get(entry).mem(M.i32Load, tlb + 8).get(address).op(W.i32WrapI64).i32(0xfff).op(W.i32And).op(W.i32Or);
+  f.get(entry)
+    .mem(M.i32Load, tlb + 8)
+    .get(address)
+    .op(W.i32WrapI64)
+    .i32(0xfff)
+    .op(W.i32And)
+    .op(W.i32Or);
 }
 
 function addSlowLoad(module: ModuleBuilder, walk: number, crossing: number, access: number): number {

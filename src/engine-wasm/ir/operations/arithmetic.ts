@@ -4,7 +4,17 @@
 import { Cpu, Rflags } from '../../../engine/index.ts';
 import { M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
-import { constant, immediate, scratch, signExtend, topBitToOverflow, type Width, widthCode, WIDTHS, writeResult } from './width.ts';
+import {
+  constant,
+  immediate,
+  scratch,
+  signExtend,
+  topBitToOverflow,
+  type Width,
+  widthCode,
+  WIDTHS,
+  writeResult,
+} from './width.ts';
 
 type Second = 'slot' | 'immediate';
 
@@ -53,8 +63,12 @@ function pushAdjustAndOverflow(e: OpEmitter, width: Width, subtract: boolean): v
   f.get(x).get(y).op(code.xor).get(r).op(code.xor);
   if (width === 64) f.op(W.i32WrapI64);
   f.i32(Rflags.AF).op(W.i32And);
-  f.get(x).get(subtract ? y : r).op(code.xor);
-  f.get(subtract ? x : y).get(r).op(code.xor);
+  f.get(x)
+    .get(subtract ? y : r)
+    .op(code.xor);
+  f.get(subtract ? x : y)
+    .get(r)
+    .op(code.xor);
   f.op(code.and);
   topBitToOverflow(e, width);
   f.op(W.i32Or);

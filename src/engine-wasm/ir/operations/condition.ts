@@ -7,7 +7,24 @@ import type { Operation, OpEmitter } from '../operation.ts';
 import { widthCode, WORD_WIDTHS, writeResult } from './width.ts';
 
 /** Condition suffixes in encoding order. */
-export const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'] as const;
+export const CONDITIONS = [
+  'o',
+  'no',
+  'b',
+  'ae',
+  'e',
+  'ne',
+  'be',
+  'a',
+  's',
+  'ns',
+  'p',
+  'np',
+  'l',
+  'ge',
+  'le',
+  'g',
+] as const;
 
 /** Pushes i32 1 when condition `code` (0 to 15, as encoded) holds, else 0. */
 export function pushCondition(e: OpEmitter, code: number): void {
@@ -68,7 +85,11 @@ export function pushCondition(e: OpEmitter, code: number): void {
 export function conditionOperations(): Operation[] {
   const list: Operation[] = [];
   CONDITIONS.forEach((name, code) => {
-    list.push({ name: `set${name}`, kind: 'plain', emit: (e) => e.write('a', M.i32Store8, () => pushCondition(e, code)) });
+    list.push({
+      name: `set${name}`,
+      kind: 'plain',
+      emit: (e) => e.write('a', M.i32Store8, () => pushCondition(e, code)),
+    });
     for (const width of WORD_WIDTHS) {
       list.push({
         name: `cmov${width}${name}`,

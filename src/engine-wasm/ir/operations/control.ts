@@ -17,7 +17,15 @@ import type { Operation } from '../operation.ts';
 import { CONDITIONS } from './condition.ts';
 
 /** Names of the control operations that have a LINK. They come first in the table of operations. */
-const LINKED_NAMES: readonly string[] = ['jmp', ...CONDITIONS.map((name) => `j${name}`), 'jz64', 'jnz64', 'jz32', 'jnz32', 'call'];
+const LINKED_NAMES: readonly string[] = [
+  'jmp',
+  ...CONDITIONS.map((name) => `j${name}`),
+  'jz64',
+  'jnz64',
+  'jz32',
+  'jnz32',
+  'call',
+];
 
 const OTHER_NAMES: readonly string[] = ['jmpr', 'callr', 'ret', 'exit', 'string', 'helper', 'nextpage', 'rdtsc'];
 

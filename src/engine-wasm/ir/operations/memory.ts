@@ -5,7 +5,14 @@ import { M } from '../../wasm/instructions.ts';
 import type { MemoryAccess, Operation } from '../operation.ts';
 
 type Bytes = MemoryAccess['bytes'];
-type Row = readonly [name: string, action: MemoryAccess['action'], bytes: Bytes, memoryCode: number, slotCode: number, aligned?: boolean];
+type Row = readonly [
+  name: string,
+  action: MemoryAccess['action'],
+  bytes: Bytes,
+  memoryCode: number,
+  slotCode: number,
+  aligned?: boolean,
+];
 
 const ROWS: readonly Row[] = [
   ['ld8', 'load', 1, M.i64Load8U, M.i64Store8],
@@ -55,7 +62,14 @@ export function memoryOperations(): Operation[] {
   }
   const push = { bytes: 8, indexed: false, memoryCode: M.i64Store, slotCode: M.i64Load, aligned: false } as const;
   add('push64', { action: 'push', ...push });
-  add('pop64', { action: 'pop', bytes: 8, indexed: false, memoryCode: M.i64Load, slotCode: M.i64Store, aligned: false });
+  add('pop64', {
+    action: 'pop',
+    bytes: 8,
+    indexed: false,
+    memoryCode: M.i64Load,
+    slotCode: M.i64Store,
+    aligned: false,
+  });
   for (const [name, slotCode] of [
     ['lea16', M.i64Store16],
     ['lea32', M.i64Store],
