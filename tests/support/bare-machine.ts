@@ -51,7 +51,8 @@ export class BareMachine {
     let table = ROOT;
     for (let level = 4; level > 1; level--) {
       const at = table * FRAME_SIZE + 8 * tableIndex(address, level);
-      if (this.memory.view.getUint32(at, true) === 0) this.memory.view.setUint32(at, this.allocate() * FRAME_SIZE + FULL, true);
+      if (this.memory.view.getUint32(at, true) === 0)
+        this.memory.view.setUint32(at, this.allocate() * FRAME_SIZE + FULL, true);
       table = Math.floor(this.memory.view.getUint32(at, true) / FRAME_SIZE);
     }
     return table * FRAME_SIZE + 8 * tableIndex(address, 1);

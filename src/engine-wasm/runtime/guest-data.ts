@@ -21,7 +21,13 @@ export class GuestData {
   /** Machine address of a frame of ours in which crossing loads are gathered. */
   readonly #gather: number;
 
-  constructor(memory: EngineMemory, machine: MachineMemory, translation: Translation, cache: CodeCache, gather: number) {
+  constructor(
+    memory: EngineMemory,
+    machine: MachineMemory,
+    translation: Translation,
+    cache: CodeCache,
+    gather: number,
+  ) {
     this.#memory = memory;
     this.#machine = machine;
     this.#translation = translation;

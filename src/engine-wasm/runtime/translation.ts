@@ -9,8 +9,19 @@ const PAGE_SIZE = 4096;
 const TWO_32 = 2 ** 32;
 const TWO_47 = 2 ** 47;
 const TWO_48 = 2n ** 48n;
-const ALL_TLBS = [Tlb.READ, Tlb.WRITE, Tlb.EXECUTE, Tlb.READ + USER_TLB, Tlb.WRITE + USER_TLB, Tlb.EXECUTE + USER_TLB] as const;
-const TLB_OF: Readonly<Record<AccessKind, number>> = { [Access.READ]: Tlb.READ, [Access.WRITE]: Tlb.WRITE, [Access.EXECUTE]: Tlb.EXECUTE };
+const ALL_TLBS = [
+  Tlb.READ,
+  Tlb.WRITE,
+  Tlb.EXECUTE,
+  Tlb.READ + USER_TLB,
+  Tlb.WRITE + USER_TLB,
+  Tlb.EXECUTE + USER_TLB,
+] as const;
+const TLB_OF: Readonly<Record<AccessKind, number>> = {
+  [Access.READ]: Tlb.READ,
+  [Access.WRITE]: Tlb.WRITE,
+  [Access.EXECUTE]: Tlb.EXECUTE,
+};
 const WALK_FAULT = 1;
 const WALK_CODE_FRAME = 2;
 
