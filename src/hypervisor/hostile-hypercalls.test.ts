@@ -1,3 +1,6 @@
+// Random hypercalls with random arguments from a guest that wants to do harm. Whatever happens to that guest,
+// no invariant of ours may break, every count must agree with a recount, and another domain lives on.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hypercall } from '../abi/index.ts';

@@ -1,3 +1,6 @@
+// The hypervisor as a whole, on an engine without instructions: a domain is made, runs, ends and leaves
+// nothing behind.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hypercall, SchedOp, Shutdown, XenVer } from '../abi/index.ts';

@@ -1,3 +1,6 @@
+// Instructions that the engine leaves to the hypervisor: what they do for a guest's kernel, and the faults
+// that they give where hardware would give them.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hypercall, PhysdevOp } from '../../abi/index.ts';

@@ -80,11 +80,6 @@ export function upcallDue(pcpu: Pcpu, vcpu: Vcpu): boolean {
   );
 }
 
-/** Event mask of a vCPU. @hot */
-export function upcallMask(pcpu: Pcpu, vcpu: Vcpu): number {
-  return pcpu.memory.u8[vcpu.infoAddress + VCPU_INFO.evtchn_upcall_mask] ?? 0;
-}
-
 /** Sets the event mask of a vCPU. @hot */
 export function setUpcallMask(pcpu: Pcpu, vcpu: Vcpu, mask: number): void {
   pcpu.memory.u8[vcpu.infoAddress + VCPU_INFO.evtchn_upcall_mask] = mask;

@@ -1,3 +1,6 @@
+// Event channels between guests, and between a guest and domain 0: binding, delivery, masks, and what a guest
+// must not be able to do with ports that are not its own.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errno, EvtchnOp, Hypercall, SHARED_INFO, Virq, VCPU_INFO } from '../../abi/index.ts';

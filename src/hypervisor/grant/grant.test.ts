@@ -1,3 +1,6 @@
+// Grants: mapping and copying by domain 0 and by guests, hostile table entries, and the end of domains that
+// still hold mappings. The audit recounts every frame afterwards.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GnttabOp, GntMap, GntStatus, Gtf, Hypercall } from '../../abi/index.ts';

@@ -1,3 +1,6 @@
+// Single hypercalls with good and bad arguments: version, multicall, continuation, segment bases, debug
+// registers, callbacks, I/O privileges.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CallbackType, Errno, Hypercall, PhysdevOp, SegBase, XenVer } from '../../abi/index.ts';

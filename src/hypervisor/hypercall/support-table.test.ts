@@ -1,3 +1,5 @@
+// Keeps docs/hypercalls.md in step with the dispatch table. `--test-update-snapshots` writes it anew.
+
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { supportTable } from './support-table.ts';

@@ -1,3 +1,5 @@
+// Several vCPUs: bringing them up, sharing time between them and between domains.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errno, Hypercall, SchedOp, VCPU_GUEST_CONTEXT, VcpuOp, CPU_USER_REGS, Vgcf } from '../../abi/index.ts';

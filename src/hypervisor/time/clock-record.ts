@@ -12,8 +12,10 @@ import type { Vcpu } from '../vcpu.ts';
 /** Frequency of the time stamp counter. */
 export const TSC_KHZ = 1_000_000;
 
-/** Scale of the time record: ((delta << 1) * 2^31) >> 32 = delta. */
+/** Multiplier of the time record: ((delta << 1) * 2^31) >> 32 = delta. */
 export const TSC_TO_SYSTEM_MUL = 0x80000000;
+
+/** Shift that goes with it. */
 export const TSC_SHIFT = 1;
 
 const NS_PER_MS = 1_000_000;

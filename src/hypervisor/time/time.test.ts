@@ -1,3 +1,5 @@
+// Timers, clocks, run states and polling, with a clock that the tests move.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errno, EvtchnOp, Hypercall, SchedOp, SHARED_INFO, VcpuOp, Virq, VmAssist } from '../../abi/index.ts';

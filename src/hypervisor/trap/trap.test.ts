@@ -1,3 +1,6 @@
+// Entering and leaving a guest's handlers: bounce frames word by word, the iret hypercall with good and bad
+// frames, system calls, software interrupts, upcalls.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CallbackType, Hypercall, MmuExt, SegBase, VCPU_INFO } from '../../abi/index.ts';
