@@ -53,8 +53,10 @@ export class DirectPaging implements MemoryManagement {
   handlePageFault(vcpu: Vcpu, address: Vaddr, errorCode: number): boolean {
     const handled = this.#writer.handle(vcpu, address, errorCode);
     const { tracer } = this.#mm.pcpu;
-    if (tracer.mmu && handled)
-      tracer.line('mmu', `d${vcpu.domain.domid}v${vcpu.id} store to page table at ${hex(address)}`);
+    if (tracer.mmu) {
+      const outcome = handled ? 'a store to a page table' : 'the guest’s';
+      tracer.line('mmu', `d${vcpu.domain.domid}v${vcpu.id} page fault at ${hex(address)} (${errorCode}): ${outcome}`);
+    }
     return handled;
   }
 

@@ -74,13 +74,20 @@ test('memory_op: populate gives scattered, empty frames with the pfns asked for,
   assert.deepEqual(world.check(), []);
 });
 
-test('memory_op: a run of frames is aligned and adjacent, and not larger than allowed', () => {
+test('memory_op: a run of frames is aligned and adjacent', () => {
   const { world, guest } = setUp();
   assert.equal(change(world, guest, XenMem.XENMEM_populate_physmap, [64], 3), 1);
   const [first] = world.read(guest.mfn(Boot.ARGS), LIST_WORD);
   assert.equal(first % 8, 0);
   assert.deepEqual(pfnOf(world, guest, first + 7), [71, 0]);
   assert.equal(change(world, guest, XenMem.XENMEM_decrease_reservation, [first], 3), 1);
+  assert.deepEqual(world.check(), []);
+});
+
+test('memory_op: a run is not larger than allowed', () => {
+  const world = new PagingWorld(32768);
+  const guest = world.addDomain(1, 32, 3000);
+  assert.equal(change(world, guest, XenMem.XENMEM_populate_physmap, [64], 9), 1);
   assert.equal(change(world, guest, XenMem.XENMEM_populate_physmap, [64], 10), 0);
   assert.equal(change(world, guest, XenMem.XENMEM_populate_physmap, [64], 0xffffffff), 0);
   assert.deepEqual(world.check(), []);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errno } from '../../abi/index.ts';
 import { FrameFlag, FrameType } from '../../machine/index.ts';
+import { MAX_COUNT } from './frame-references.ts';
 import { Boot, entry, P, PagingWorld, RW, type TestDomain, U } from '../../../tests/support/paging-world.ts';
 
 /** MMUEXT_PIN_L1_TABLE to MMUEXT_PIN_L4_TABLE. */
@@ -214,5 +215,45 @@ test('page tables: a bad entry deep in a large tree releases all that was valida
   assert.equal(guest.extended(PIN_L3, guest.mfn(7)), -Errno.EINVAL);
   assert.deepEqual(world.check(), []);
   for (const n of [6, 7, 8, 9]) assert.equal(guest.map(n, entry(guest.mfn(n), P | RW)), 0);
+  assert.deepEqual(world.check(), []);
+});
+
+test('page tables: a frame that the hypervisor shares can be mapped writable, and is never a page table', () => {
+  const { world, guest } = setUp();
+  const shared = guest.domain.sharedInfo;
+  assert.equal(guest.map(9, entry(shared, P | RW)), 0);
+  assert.equal(guest.extended(PIN_L1, shared), -Errno.EINVAL);
+  assert.equal(guest.map(9, 0), 0);
+  assert.equal(guest.extended(PIN_L1, shared), -Errno.EINVAL);
+  assert.deepEqual(world.check(), []);
+});
+
+test('page tables: a full count refuses more references', () => {
+  const { world, guest } = setUp();
+  const { typeCount, refCount } = world.frames;
+  const attempt = (counts: Uint32Array, n: number, operation: () => number, error: number) => {
+    const before = counts[guest.mfn(n)] ?? 0;
+    counts[guest.mfn(n)] = MAX_COUNT;
+    assert.equal(operation(), error);
+    counts[guest.mfn(n)] = before;
+  };
+  const pin = () => guest.extended(PIN_L1, guest.mfn(Boot.L1));
+  const map = () => guest.map(100, entry(guest.mfn(9), P | RW));
+  attempt(typeCount, Boot.L1, pin, -Errno.EINVAL);
+  attempt(refCount, Boot.L1, pin, -Errno.EINVAL);
+  attempt(typeCount, 9, map, -Errno.EBUSY);
+  attempt(refCount, 9, map, -Errno.EBUSY);
+  assert.deepEqual(world.check(), []);
+});
+
+test('page tables: a table that is being taken apart is not taken up again half-way', () => {
+  const { world, guest } = setUp();
+  const [root, old] = [guest.mfn(6), guest.mfn(Boot.L4)];
+  world.memory.u8.copyWithin(root * 4096, old * 4096, (old + 1) * 4096);
+  protect(guest, 6);
+  assert.equal(world.paging.setRoots(guest.vcpu, root, old), -Errno.ERESTART);
+  assert.deepEqual(world.check(), []);
+  assert.equal(world.paging.setRoots(guest.vcpu, root, old), 0);
+  assert.equal(guest.vcpu.userRoot, old);
   assert.deepEqual(world.check(), []);
 });
