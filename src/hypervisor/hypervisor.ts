@@ -4,6 +4,7 @@
 import { bug } from '../base/index.ts';
 import { DEFAULT_CPUID } from './assist/cpuid.ts';
 import { Control } from './control.ts';
+import { Domain0Events } from './event/domain0-events.ts';
 import { HypercallDispatcher } from './hypercall/dispatch.ts';
 import { HYPERCALLS } from './hypercall/table.ts';
 import { DirectPaging } from './mm/direct-paging.ts';
@@ -24,13 +25,16 @@ export class Hypervisor {
   readonly #loop: RunLoop;
   readonly #pcpu: Pcpu;
   readonly #paging: DirectPaging;
+  readonly #domain0Events: Domain0Events;
 
   constructor(ports: HypervisorPorts) {
     let paging: DirectPaging | undefined;
+    this.#domain0Events = new Domain0Events(ports.notifications);
     const pcpu = new Pcpu({
       cpuid: DEFAULT_CPUID,
       scheduler: new RoundRobin(),
       ...ports,
+      notifications: this.#domain0Events,
       createMemoryManagement: (shared) => (paging = new DirectPaging(shared)),
     });
     this.#paging = paging ?? bug('memory management was not made');
@@ -45,7 +49,9 @@ export class Hypervisor {
    * @returns a reused record: whether the pCPU is idle, and until when
    */
   run(untilNs: number): RunOutcome {
-    return this.#loop.run(untilNs);
+    const outcome = this.#loop.run(untilNs);
+    this.#domain0Events.endRun();
+    return outcome;
   }
 
   /** Recounts every reference to every frame. Slow; for tests. @returns one line for each disagreement */

@@ -209,3 +209,16 @@ test('event channel: registering vcpu_info keeps what was pending and marks ever
   assert.ok((results[2] ?? 0n) < 0n);
   assert.deepEqual(world.hypervisor.audit(), []);
 });
+
+test('event channel: a guest that notifies domain 0 all the time is heard twice in a run', () => {
+  const world = new HypervisorWorld();
+  const domid: Domid = world.addDomain((guest) => {
+    guest.writeU32(ARGS, 1);
+    return guest.hypercall(Hypercall.__HYPERVISOR_event_channel_op, EvtchnOp.EVTCHNOP_send, ARGS);
+  });
+  world.control.allocatePort(domid);
+  world.hypervisor.run(world.nowNs + 1_000_000);
+  assert.deepEqual(world.log.notified, [`${domid}:1`, `${domid}:1`]);
+  world.hypervisor.run(world.nowNs + 1_000_000);
+  assert.equal(world.log.notified.length, 4);
+});
