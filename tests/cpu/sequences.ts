@@ -26,6 +26,9 @@ const UNDEFINED_FLAGS = /^(MUL|IMUL|RO[LR]|RC[LR]|SH[LR]|SAR|SH[LR]D|BS[FR])$/;
 const SSE =
   /^(P(ADD|SUB|AND|OR|XOR|CMP|MUL|MAX|MIN|AVG|UNPCK|ACK|SHUF|ABS|SIGN|BLENDW|ALIGNR|MOVMSKB|TEST).*|MOV[AUHLDQ].*|UNPCK.*|SHUFP.|(ADD|SUB|MUL|DIV|MIN|MAX|SQRT|U?COMI)[SP][SD]|CVT.*)$/;
 
+/** Not those that load states or control words, nor those that may differ in the last place. */
+const X87 = /^F(?!LDCW|LDENV|RSTOR|NSAVE|NSTENV|SIN|COS|SINCOS|PTAN|PATAN|2XM1|YL2X|YL2XP1|BSTP|XSAVE|XRSTOR)/;
+
 /** Registers that instructions may change: all but rsp, r14 and r15. */
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13] as const;
 const BASE = 15;
@@ -36,6 +39,8 @@ const REACH = 240;
 
 const integerRows = rowsOf((row, family) => family === 'integer' && INTEGER.test(row.mnemonic));
 const sseRows = rowsOf((row, family) => /^sse4?$/.test(family) && SSE.test(row.mnemonic) && hasNoMmx(row));
+const x87Rows = rowsOf((row, family) => family === 'x87' && X87.test(row.mnemonic));
+const mmxRows = rowsOf((row, family) => family === 'mmx' && !row.mnemonic.startsWith('MASKMOV'));
 
 /** All groups. */
 export const SEQUENCE_GROUPS: readonly SequenceGroup[] = [
@@ -45,6 +50,9 @@ export const SEQUENCE_GROUPS: readonly SequenceGroup[] = [
     rows: [...sseRows, ...integerRows.slice(0, 60)],
     count: 100,
   })),
+  ...Array.from({ length: 3 }, (_, n) => ({ text: `x87 sequences ${n}`, rows: x87Rows, count: 100 })),
+  { text: 'MMX sequences', rows: mmxRows, count: 100 },
+  { text: 'MMX and x87 sequences', rows: [...mmxRows, ...x87Rows], count: 100 },
 ];
 
 function rowsOf(wanted: (row: Row, family: string) => boolean): Row[] {
@@ -74,6 +82,7 @@ function makeSequence(random: RandomSource, rows: readonly Row[], c: InputWriter
   c.setFx(quietFx());
   for (let r = 0; r < 16; r++) c.setXmm(r, lanes(random, random.pick(['single', 'double', 'integer'] as const)));
   c.mxcsr = 0x1f80;
+  c.setX87(0x037f, 0, random.oneIn(2) ? 0 : 0xe0);
   c.setData(Uint8Array.from({ length: WINDOW_BYTES }, () => random.below(256)));
 
   const writer = new SequenceWriter(random, rows);
@@ -225,6 +234,8 @@ class SequenceWriter {
           tail.push(0x87 | (middle << 3));
         }
         tail.push(...bytesOf(BigInt(displacement), 4));
+      } else if (row.modrm >= 0) {
+        tail.push(row.modrm + random.below(row.nrModrms));
       } else {
         if (rm >= 8) rex |= 0x41;
         tail.push(0xc0 | (middle << 3) | (rm & 7));
