@@ -30,9 +30,6 @@ interface TlbEntry {
   readonly access: AccessKind;
 }
 
-/** Stores bytes at a guest address in the mode of the context; false, with a page fault in the exit record, when it may not. */
-export type GuestStore = (address: number, bytes: readonly number[]) => boolean;
-
 /** What the fake engine runs as guest code. */
 export type GuestCode = (context: VcpuContext, engine: FakeEngine) => ExitReason;
 
