@@ -56,6 +56,9 @@ export class Pcpu {
   reschedule = false;
   /** The running vCPU asked for others to run first. */
   yielding = false;
+  /** One u64 and its halves: splits a 64-bit value without BigInt arithmetic. */
+  readonly wide: BigUint64Array<ArrayBuffer> = new BigUint64Array(1);
+  readonly halves: Uint32Array = new Uint32Array(this.wide.buffer);
   /** Copy of the request of the hypercall at hand. */
   readonly request: GuestBuffer = new GuestBuffer(8192);
   /** Earliest deadline of any timer, or one that has been cancelled since. */

@@ -119,7 +119,7 @@ function word(text: string, at: number): number {
 export function emulateCpuid(pcpu: Pcpu, vcpu: Vcpu): void {
   const { gpr32 } = vcpu.context.state;
   const leaf = gpr32[2 * Gpr.RAX] ?? 0;
-  const result = cpuid(pcpu.cpuid, leaf, gpr32[2 * Gpr.RCX] ?? 0, vcpu.id);
+  const result = cpuid(pcpu.cpuid, leaf, gpr32[2 * Gpr.RCX] ?? 0);
   if (pcpu.tracer.trap) pcpu.tracer.line('trap', `d${vcpu.domain.domid}v${vcpu.id} cpuid 0x${leaf.toString(16)}`);
   const registers = [Gpr.RAX, Gpr.RBX, Gpr.RCX, Gpr.RDX];
   for (const [index, register] of registers.entries()) {
@@ -129,20 +129,14 @@ export function emulateCpuid(pcpu: Pcpu, vcpu: Vcpu): void {
 }
 
 /** eax, ebx, ecx and edx of a leaf. */
-export function cpuid(
-  policy: CpuidPolicy,
-  leaf: number,
-  subleaf: number,
-  vcpuId: number,
-): readonly [number, number, number, number] {
+export function cpuid(policy: CpuidPolicy, leaf: number, subleaf: number): readonly [number, number, number, number] {
   if (leaf >= HYPERVISOR_BASE && leaf < HYPERVISOR_BASE + 0x100) return hypervisorLeaf(leaf, subleaf);
   switch (leaf) {
     case 0:
       return [MAX_LEAF, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
-    case 1: {
-      const ebx = (((vcpuId * 2) & 0xff) << 24) | (1 << 16) | (CLFLUSH_UNITS << 8);
-      return [SIGNATURE, ebx, policy.leaf1Ecx | OWN_LEAF1_ECX, policy.leaf1Edx];
-    }
+    case 1:
+      // The APIC identifier in ebx is 0 on every vCPU, as under Xen: there is no APIC.
+      return [SIGNATURE, (1 << 16) | (CLFLUSH_UNITS << 8), policy.leaf1Ecx | OWN_LEAF1_ECX, policy.leaf1Edx];
     case 2:
       return [1, 0, 0, 0]; // one query is enough, and there is nothing to tell
     case 7:

@@ -59,9 +59,9 @@ function handleException(pcpu: Pcpu, vcpu: Vcpu, vector: number, errorCode: numb
 
 /** @hot */
 function pageFault(pcpu: Pcpu, vcpu: Vcpu, errorCode: number): void {
-  const address = pcpu.engine.exit.faultAddress;
-  const lo = Number(address & 0xffffffffn);
-  const hi = Number(address >> 32n);
+  pcpu.wide[0] = pcpu.engine.exit.faultAddress;
+  const lo = pcpu.halves[0] ?? 0;
+  const hi = pcpu.halves[1] ?? 0;
   const low48 = canonicalVaddr(lo, hi);
   if (low48 >= 0 && pcpu.mm.handlePageFault(vcpu, vaddr(low48), errorCode)) return;
   injectPageFault(pcpu, vcpu, lo, hi, errorCode);
