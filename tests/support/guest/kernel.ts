@@ -17,8 +17,8 @@ import {
 } from '../../../src/abi/index.ts';
 import { Assembler } from '../assembler/assembler.ts';
 import { elfImage } from '../assembler/elf-image.ts';
-import { after, at, dwordOf, type Imm, type Mem, type Reg, registers, type Size } from '../assembler/operands.ts';
-import { CODE64, DATA64, VIRT_BASE } from './constants.ts';
+import { at, dwordOf, type Imm, type Mem, type Reg, registers, type Size } from '../assembler/operands.ts';
+import { CODE64, DATA64, Flags, VIRT_BASE } from './constants.ts';
 import { library } from './library.ts';
 import { prelude } from './prelude.ts';
 
@@ -178,6 +178,18 @@ export class Kernel extends Assembler {
     this.#library('library.walk', address, level);
   }
 
+  /** rax = a frame that the domain does not own: the hypervisor's, another domain's or nobody's. */
+  foreignFrame(): void {
+    this.call('library.foreign');
+  }
+
+  /** Writes entries into a page that is still writable, and makes it read-only, as a page table has to be. */
+  table(page: string, ...entries: readonly (readonly [slot: number, entry: Value])[]): void {
+    for (const [slot, entry] of entries) this.set(at(page, slot * 8), entry);
+    this.protect(page, Flags.READ_ONLY);
+    this.expect(`${page} becomes read-only`, 0);
+  }
+
   /** mmu_update with one request. */
   mmuUpdate(ptr: Value, val: Value, domid: number = DomidReserved.DOMID_SELF): void {
     const request = this.record(MMU_UPDATE_SIZE, [8, MMU_UPDATE.ptr, ptr], [8, MMU_UPDATE.val, val]);
@@ -274,14 +286,21 @@ export class Kernel extends Assembler {
     this.label(good);
   }
 
-  /** Expects rax to be a negated errno: any refusal. Keeps rax. */
+  /** Expects rax to be a negated errno, and prints it: any refusal will do. Keeps rax. */
   expectRefusal(text: string): void {
     const good = this.fresh('good');
     this.audit();
+    this.mov(this.cell('got'), rax);
     this.test(rax, rax);
     this.j('s', good);
     this.stop('FAILURE', `${text}: was not refused`);
     this.label(good);
+    this.print(`${text}: refused, errno `);
+    this.neg(this.cell('got'));
+    this.printHex(this.cell('got'));
+    this.print('\n');
+    this.mov(rax, this.cell('got'));
+    this.neg(rax);
   }
 
   /** Expects `attempt` to trap with `vector`; `trap.*` cells hold the details afterwards. */
@@ -351,15 +370,17 @@ export class Kernel extends Assembler {
     this.j('ne', loop);
   }
 
+  /** Stores rax in a variable. @returns it */
+  keep(name: string): Mem {
+    const cell = this.cell(name);
+    this.mov(cell, rax);
+    return cell;
+  }
+
   /** A field of the start information page, loaded into rax. */
   startInfo(offset: number, size: 4 | 8 = 8): void {
     this.mov(rdi, this.cell('start_info'));
     this.load(rax, size === 4 ? dwordOf(at(rdi, offset)) : at(rdi, offset));
-  }
-
-  /** A byte range of a record or page. */
-  field(label: string, offset: number): Mem {
-    return after(at(label), offset);
   }
 }
 

@@ -17,6 +17,7 @@ export function library(k: Kernel): void {
   printHex(k);
   powerOff(k);
   mfnOfPage(k);
+  foreignFrame(k);
   walk(k);
 }
 
@@ -105,6 +106,24 @@ function mfnOfPage(k: Kernel): void {
   k.mov(rdx, k.cell('start_info'));
   k.mov(rdx, at(rdx, START_INFO.mfn_list));
   k.mov(rax, at(rdx, 0, { index: rax, scale: 8 }));
+  k.ret();
+}
+
+/** rax = the first frame from 2 on whose pfn, by the hypervisor's table, is not in this domain's list with it. */
+function foreignFrame(k: Kernel): void {
+  k.label('library.foreign');
+  k.mov(rdi, k.cell('start_info'));
+  k.mov(rsi, at(rdi, START_INFO.mfn_list));
+  k.mov(rax, 1);
+  k.mov(r8, M2P);
+  k.label('foreign.next');
+  k.inc(rax);
+  k.mov(rcx, at(r8, 0, { index: rax, scale: 8 }));
+  k.cmp(rcx, at(rdi, START_INFO.nr_pages));
+  k.j('ae', 'foreign.found');
+  k.cmp(rax, at(rsi, 0, { index: rcx, scale: 8 }));
+  k.j('e', 'foreign.next');
+  k.label('foreign.found');
   k.ret();
 }
 
