@@ -54,7 +54,7 @@ export class DirectPaging implements MemoryManagement {
     const handled = this.#writer.handle(vcpu, address, errorCode);
     const { tracer } = this.#mm.pcpu;
     if (tracer.mmu) {
-      const outcome = handled ? 'a store to a page table' : 'theirs';
+      const outcome = handled ? 'a store to a page table' : 'for the guest';
       tracer.line('mmu', `d${vcpu.domain.domid}v${vcpu.id} page fault at ${hex(address)} (${errorCode}): ${outcome}`);
     }
     return handled;
