@@ -3,10 +3,11 @@
 // address space in which virtual page n is its frame n, tables read-only, the rest writable.
 
 import { type Domid, mfn, vaddr } from '../../src/base/index.ts';
-import { Access, Cpu, Exit, type ExitReason, Gpr, type VcpuContext } from '../../src/engine/index.ts';
+import { Access, Cpu, type Engine, Exit, type ExitReason, Gpr, type VcpuContext } from '../../src/engine/index.ts';
 import { type Control, Hypervisor, type TraceKind } from '../../src/hypervisor/index.ts';
 import { createMachineMemory, FrameAllocator, FrameTable, type MachineMemory } from '../../src/machine/index.ts';
 import { FakeEngine } from './fake-engine.ts';
+import { createStepEngine } from './step-engine.ts';
 
 /** Pages of a domain's address space with a fixed use. */
 export const Page = {
@@ -27,6 +28,9 @@ export const Page = {
 const P = 1;
 const RW = 2;
 const U = 4;
+
+/** syscall; jmp to itself */
+const SYSCALL_LOOP = [0x0f, 0x05, 0xeb, 0xfe] as const;
 
 /** Top of the kernel stack that a domain starts with. */
 export const STACK_TOP = (Page.STACK + 1) * 4096;
@@ -67,7 +71,7 @@ export class GuestVcpu {
 
   /** Machine address of a page-mapped byte, kernel rights. */
   at(address: number): number {
-    const to = this.world.engine.translate(this.context, vaddr(address), Access.READ, true);
+    const to = this.world.anyEngine.translate(this.context, vaddr(address), Access.READ, true);
     if (to < 0) throw new Error(`0x${address.toString(16)} is not mapped`);
     return to;
   }
@@ -94,6 +98,7 @@ export class GuestVcpu {
 
   /** What the `syscall` instruction does; returns its exit. */
   syscall(): ExitReason {
+    if (this.world.isRealEngine) return Exit.SYSCALL;
     const { state } = this.context;
     state.rip += 2n;
     state.gpr[Gpr.RCX] = state.rip;
@@ -114,7 +119,12 @@ export class GuestVcpu {
 export class HypervisorWorld {
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
+  /** The engine, unless it is the real one. */
   readonly engine: FakeEngine;
+  /** The engine in use. */
+  readonly anyEngine: Engine;
+  /** True when guest code of a test only prepares registers for the real engine to run `syscall` with. */
+  readonly isRealEngine: boolean;
   readonly hypervisor: Hypervisor;
   readonly control: Control;
   readonly log: WorldLog = { notified: [], closed: [], changed: [], console: [], trace: [] };
@@ -131,7 +141,7 @@ export class HypervisorWorld {
   /** Time that each entry of guest code takes. */
   nsPerEntry = 1000;
 
-  constructor(options: { nrFrames?: number; trace?: readonly TraceKind[] } = {}) {
+  constructor(options: { nrFrames?: number; trace?: readonly TraceKind[]; realEngine?: boolean } = {}) {
     const nrFrames = options.nrFrames ?? 1024;
     this.memory = createMachineMemory(nrFrames);
     this.frames = new FrameTable(nrFrames);
@@ -139,13 +149,16 @@ export class HypervisorWorld {
     const random = { nextU32: () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8 };
     this.engine = new FakeEngine(this.memory);
     this.engine.code = (context) => this.#enter(context);
+    this.isRealEngine = options.realEngine ?? false;
+    const step = (context: VcpuContext): ExitReason => this.#enter(context);
+    this.anyEngine = this.isRealEngine ? createStepEngine(this.memory, () => this.nowNs, step) : this.engine;
     const { log } = this;
     const traced = new Set<TraceKind>(options.trace);
     this.hypervisor = new Hypervisor({
       memory: this.memory,
       frames: this.frames,
-      allocator: new FrameAllocator(1, nrFrames, random),
-      engine: this.engine,
+      allocator: new FrameAllocator(this.isRealEngine ? 2 : 1, nrFrames, random),
+      engine: this.anyEngine,
       clock: { nowNs: () => this.nowNs, wallClockMs: () => 1_700_000_000_000 + this.nowNs / 1e6 },
       random,
       logger: { info() {}, warn() {} },
@@ -184,6 +197,7 @@ export class HypervisorWorld {
     this.raw(mfns[Page.L2], 0, mfns[Page.L1], P | RW | U);
     const tables = new Set<number>([Page.L4, Page.L3, Page.L2, Page.L1, Page.USER_L4]);
     for (let n = 0; n < nrPages; n++) this.raw(mfns[Page.L1], n, mfns[n], tables.has(n) ? P | U : P | RW | U);
+    if (this.isRealEngine) this.memory.u8.set(SYSCALL_LOOP, (mfns[Page.CODE] ?? 0) * 4096);
     const result = this.control.setInitialContext(domid, {
       rip: BigInt(Page.CODE * 4096),
       rsp: BigInt(STACK_TOP),
