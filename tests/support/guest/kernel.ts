@@ -269,6 +269,7 @@ export class Kernel extends Assembler {
 
   /** Expects rax to be one of the values. Keeps rax. */
   expectOneOf(text: string, ...wanted: readonly Value[]): void {
+    if (wanted.some((want) => typeof want === 'object' && want.kind === 'reg')) throw new Error('the audit changes it');
     const good = this.fresh('good');
     this.audit();
     for (const want of wanted) {

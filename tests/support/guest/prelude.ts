@@ -4,7 +4,7 @@
 
 import { CallbackType, START_INFO, Uvmf, VCPU_INFO } from '../../../src/abi/index.ts';
 import { hasErrorCode } from '../../../src/x86/index.ts';
-import { at, registers } from '../assembler/operands.ts';
+import { at, byteOf, registers } from '../assembler/operands.ts';
 import { CODE64, FAILSAFE, M2P } from './constants.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -79,8 +79,13 @@ function handlers(k: Kernel): void {
   k.j('e', 'prelude.unexpected');
   k.jmp(rdx);
 
+  // Events that nobody waits for are forgotten.
   k.label('prelude.event');
-  k.mov(k.cell('trap.vector'), 0xe);
+  k.pop(rcx);
+  k.pop(r11);
+  k.mov(byteOf(at('shared_info', VCPU_INFO.evtchn_upcall_pending)), 0);
+  k.returnFromTrap();
+
   k.label('prelude.unexpected');
   k.lea(rsp, at('stack', 4 * 4096));
   k.print('ERROR: unexpected trap ');
