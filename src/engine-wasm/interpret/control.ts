@@ -2,6 +2,8 @@
 
 import { bug } from '../../base/index.ts';
 import { Cpu, Gpr } from '../../engine/index.ts';
+import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
+import { COMPARE_AND_JUMPS, pushFusedCondition } from '../ir/operations/compare-and-jump.ts';
 import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
@@ -25,6 +27,14 @@ export interface Targets {
 /** Emits one control operation; the code never falls out of it. */
 export function emitControl(e: InterpreterEmitter, name: string, targets: Targets): void {
   const f = e.f;
+  const pair = COMPARE_AND_JUMPS.find((fused) => fused.name === name);
+  if (pair !== undefined) {
+    OPERATIONS[opcodeOf(pair.compare)]?.emit?.(e);
+    f.get(e.locals.record).i32(RECORD_SIZE).op(W.i32Add).set(e.locals.record); // the jump's record
+    pushFusedCondition(e, pair);
+    emitConditionalJump(e, targets);
+    return;
+  }
   const condition = CONDITIONS.findIndex((suffix) => name === `j${suffix}`);
   if (condition >= 0) {
     pushCondition(e, condition);

@@ -4,7 +4,7 @@
 import { bug } from '../../base/index.ts';
 import { Cpu } from '../../engine/index.ts';
 import type { Instruction } from '../decode/instruction.ts';
-import { opcodeOf } from './operations.ts';
+import { fusedOpcode, opcodeOf, OPERATIONS } from './operations.ts';
 import { Rec, RECORD_SIZE } from './record.ts';
 import { gprSlot, temp } from './slots.ts';
 
@@ -57,6 +57,14 @@ export class IrBuilder {
   /** Records that can still be added. */
   get room(): number {
     return this.#capacity - this.#nrRecords;
+  }
+
+  /** True when the last record can store to guest memory, and so to the code behind it. */
+  get lastMayStore(): boolean {
+    if (this.#nrRecords === 0) return false;
+    const operation = OPERATIONS[this.#u16[(this.#nrRecords - 1) * 8 + Rec.OPCODE / 2] ?? 0];
+    const action = operation?.memory?.action;
+    return action === 'store' || action === 'storeBack' || action === 'push' || operation?.name === 'string';
   }
 
   /** Starts a new block. */
@@ -133,8 +141,14 @@ export class IrBuilder {
     this.#ended = true;
   }
 
-  /** Appends a conditional jump; the block goes on with the not-taken path. @param opcode - one of the `j..` operations */
+  /**
+   * Appends a conditional jump; the block goes on with the not-taken path. A comparison right before it
+   * becomes one operation with it. @param opcode - one of the `j..` operations
+   */
   jumpIf(opcode: number, target: number, slot = 0): void {
+    const last = (this.#nrRecords - 1) * 8 + Rec.OPCODE / 2;
+    const fused = this.#nrRecords === 0 ? undefined : fusedOpcode(this.#u16[last] ?? 0, opcode);
+    if (fused !== undefined) this.#u16[last] = fused;
     this.op(opcode, slot, this.#nrInstructions, 0, 0, target);
   }
 

@@ -4,6 +4,7 @@
 
 import { bug } from '../../base/index.ts';
 import { createInstruction, decode, Decoded } from '../decode/decode.ts';
+import type { Instruction } from '../decode/instruction.ts';
 import type { IrBuilder } from '../ir/builder.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { temp } from '../ir/slots.ts';
@@ -33,6 +34,10 @@ export const MAX_BLOCK_RECORDS = 384;
 
 const PAGE_SIZE = 4096;
 const GENERAL_PROTECTION = 13;
+
+/** Jumps that a block goes on behind; more would only repeat loops. */
+const MAX_FOLLOWED_JUMPS = 3;
+
 const NEXT_PAGE = opcodeOf('nextpage');
 const MOV64 = opcodeOf('mov64');
 
@@ -57,6 +62,7 @@ export function buildBlock(
   const most = Math.min(maxInstructions, MAX_BLOCK_INSTRUCTIONS);
   const instruction = createInstruction(); // reused for every instruction of the block
   let at = offset;
+  let followed = 0;
   while (!b.ended) {
     const outcome = decode(bytes, at, end, at, instruction);
     if (outcome === Decoded.NEEDS_MORE && b.nrInstructions === 0) return BlockEnd.NEEDS_NEXT_PAGE;
@@ -67,13 +73,15 @@ export function buildBlock(
     b.beginInstruction(instruction);
     const before = b.nrRecords;
     if (nextFrame >= 0 && b.nrInstructions === 1) b.op(NEXT_PAGE, 0, 0, 0, 0, nextFrame);
-    if (outcome === Decoded.OK) LOWERINGS[instruction.row.id](b, instruction);
+    const target = outcome === Decoded.OK && nextFrame < 0 ? directTarget(instruction) : undefined;
+    if (target !== undefined && followed < MAX_FOLLOWED_JUMPS) followed++;
+    else if (outcome === Decoded.OK) LOWERINGS[instruction.row.id](b, instruction);
     else if (outcome === Decoded.UNDEFINED) lowerUndefined(b);
     else lowerException(b, GENERAL_PROTECTION);
     // the code cache finds the end of an instruction that overwrites code by the next one's first record
-    if (b.nrRecords === before && before > 0) b.op(MOV64, temp(0), temp(0));
+    if (b.nrRecords === before && b.lastMayStore) b.op(MOV64, temp(0), temp(0));
 
-    at = instruction.next;
+    at = target ?? instruction.next;
     if (b.ended) break;
     if (at >= PAGE_SIZE) {
       b.jump(at);
@@ -85,4 +93,11 @@ export function buildBlock(
     }
   }
   return BlockEnd.TRANSFER;
+}
+
+/** Target of an unconditional jump to the same page; undefined for every other instruction. */
+function directTarget(i: Instruction): number | undefined {
+  if (i.row.mnemonic !== 'JMP' || i.row.operands[0]?.kind !== 'J') return undefined;
+  const target = i.next + i.imm;
+  return target >= 0 && target < PAGE_SIZE ? target : undefined;
 }
