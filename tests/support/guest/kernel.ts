@@ -11,6 +11,7 @@ import {
   MMU_UPDATE_SIZE,
   MMUEXT_OP,
   MMUEXT_OP_SIZE,
+  MmuExt,
   SchedOp,
   Shutdown,
   Uvmf,
@@ -204,6 +205,12 @@ export class Kernel extends Assembler {
     this.mmuUpdate(rax, value);
   }
 
+  /** Drops the translation of `address`. */
+  flush(address: Value): void {
+    this.mmuext(MmuExt.MMUEXT_INVLPG_LOCAL, address);
+    this.expect('invlpg', 0);
+  }
+
   /** mmuext_op with one operation. */
   mmuext(cmd: number, arg1: Value = 0, arg2: Value = 0, domid: number = DomidReserved.DOMID_SELF): void {
     const op = this.record(
@@ -304,17 +311,19 @@ export class Kernel extends Assembler {
     this.neg(rax);
   }
 
-  /** Expects `attempt` to trap with `vector`; `trap.*` cells hold the details afterwards. */
-  expectTrap(text: string, vector: number, attempt: () => void): void {
+  /** Expects `attempt` to trap with `vector`, or with any if it is undefined; `trap.*` cells hold the details afterwards. It starts with the registers as they are. */
+  expectTrap(text: string, vector: number | undefined, attempt: () => void): void {
     const resume = this.fresh('resume');
+    this.push(rax);
     this.set(this.cell('resume.rip'), resume);
+    this.pop(rax);
     this.mov(this.cell('resume.rsp'), rsp);
     attempt();
     this.mov(this.cell('resume.rip'), 0);
     this.stop('FAILURE', `${text}: did not trap`);
     this.label(resume);
     this.mov(rax, this.cell('trap.vector'));
-    this.expect(text, vector);
+    if (vector !== undefined) this.expect(text, vector);
   }
 
   // Traps and events.
