@@ -11,9 +11,14 @@ import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MEMORY0_SIZE, RECORDS } from '
 const FRAME_SHIFT = 12;
 const ENTRY_SIZE = 8;
 
+/** Most blocks: bounds what a guest with nothing but short ones makes us remember. */
+const MAX_BLOCKS = 1 << 19;
+
 interface FrameCode {
   /** Machine addresses of the entry points that lie in the frame, and their records. */
   readonly blocks: Map<number, number>;
+  /** Those of them whose only instruction runs over the frame's end, and the frame that it runs over into. */
+  readonly spills: Map<number, number>;
   /** Frames with an instruction that runs over into this frame. */
   readonly spillsFrom: Set<number>;
 }
@@ -41,9 +46,14 @@ export class CodeCache {
     return record;
   }
 
+  /** Frame that the only instruction of the block at a machine address runs over into, or -1. */
+  spillOf(address: number): number {
+    return this.#frames.get(address >>> FRAME_SHIFT)?.spills.get(address) ?? -1;
+  }
+
   /** Copies records into memory 0 without making them reachable; the next `store` or `place` may overwrite them. */
   place(records: Uint8Array): number {
-    if (this.#free + records.length > MEMORY0_SIZE) this.dropAll();
+    if (this.#free + records.length > MEMORY0_SIZE || this.#starts.length >= MAX_BLOCKS) this.dropAll();
     this.#memory.u8.set(records, this.#free);
     return this.#free;
   }
@@ -60,8 +70,14 @@ export class CodeCache {
     const frame = address >>> FRAME_SHIFT;
     this.#starts.push(record);
     this.#startFrames.push(frame);
-    this.#codeOf(frame).blocks.set(address, record);
-    if (spill >= 0) this.#codeOf(spill).spillsFrom.add(frame);
+    const code = this.#codeOf(frame);
+    code.blocks.set(address, record);
+    if (spill < 0) {
+      code.spills.delete(address);
+    } else {
+      code.spills.set(address, spill);
+      this.#codeOf(spill).spillsFrom.add(frame);
+    }
     this.#publish(address, record);
     return record;
   }
@@ -72,22 +88,21 @@ export class CodeCache {
   }
 
   /**
-   * Drops the code of a frame. When the running record is part of it, the rest of its block is cut
-   * off behind the running instruction.
+   * Drops the code of a frame, and of the frames with instructions that run over into it. When the running
+   * record is part of it, the rest of its block is cut off behind the running instruction.
    * @param running - the running record, or 0
    */
   drop(frame: number, running: number): void {
-    const code = this.#frames.get(frame);
-    if (code === undefined) return;
-    this.#frames.delete(frame);
-    this.#memory.u8[CODE_MAP + frame] = 0;
-    const { u32 } = this.#memory;
-    for (const address of code.blocks.keys()) {
-      const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
-      if (u32[slot] === address) u32[slot] = 0;
+    const runningIn = running === 0 ? -1 : this.#blockOf(running);
+    // A list instead of recursion: a guest chooses how long a chain of such frames is.
+    const frames = [frame];
+    for (let next = frames.pop(); next !== undefined; next = frames.pop()) {
+      const code = this.#frames.get(next);
+      if (code === undefined) continue;
+      this.#forget(next, code);
+      if (runningIn >= 0 && this.#startFrames[runningIn] === next) this.#cutOff(running, runningIn);
+      for (const other of code.spillsFrom) frames.push(other);
     }
-    if (running !== 0 && this.#frameOfRecord(running) === frame) this.#cutOff(running);
-    for (const other of code.spillsFrom) this.drop(other, running);
   }
 
   /** Drops everything. */
@@ -110,14 +125,25 @@ export class CodeCache {
   #codeOf(frame: number): FrameCode {
     let code = this.#frames.get(frame);
     if (code === undefined) {
-      code = { blocks: new Map(), spillsFrom: new Set() };
+      code = { blocks: new Map(), spills: new Map(), spillsFrom: new Set() };
       this.#frames.set(frame, code);
       this.#memory.u8[CODE_MAP + frame] = 1;
     }
     return code;
   }
 
-  #frameOfRecord(record: number): number {
+  #forget(frame: number, code: FrameCode): void {
+    this.#frames.delete(frame);
+    this.#memory.u8[CODE_MAP + frame] = 0;
+    const { u32 } = this.#memory;
+    for (const address of code.blocks.keys()) {
+      const slot = (BLOCK_TABLE + blockTableSlot(address)) >> 2;
+      if (u32[slot] === address) u32[slot] = 0;
+    }
+  }
+
+  /** Number of the block that a record is in, or -1. */
+  #blockOf(record: number): number {
     let low = 0;
     let high = this.#starts.length;
     while (low < high) {
@@ -125,14 +151,15 @@ export class CodeCache {
       if ((this.#starts[middle] ?? 0) <= record) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? -1 : (this.#startFrames[low - 1] ?? -1);
+    return low - 1;
   }
 
-  /** Unlinks the rest of the running instruction and puts a jump to the next one behind it. */
-  #cutOff(running: number): void {
+  /** Unlinks the rest of the running instruction and puts a jump to the next one of its block, if any, behind it. */
+  #cutOff(running: number, block: number): void {
     const { u16, u32, i32 } = this.#memory;
     const rip = u16[(running + Rec.RIP) >> 1];
-    for (let record = running; record < this.#free; record += RECORD_SIZE) {
+    const end = this.#starts[block + 1] ?? this.#free;
+    for (let record = running; record < end; record += RECORD_SIZE) {
       const next = u16[(record + Rec.RIP) >> 1] ?? 0;
       if (next === rip && hasLink(u16[(record + Rec.OPCODE) >> 1] ?? 0)) u32[(record + Rec.LINK) >> 2] = 0;
       if (next === rip) continue;

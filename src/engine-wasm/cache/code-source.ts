@@ -27,8 +27,6 @@ export class CodeSource {
   readonly #builder = new IrBuilder(MAX_BLOCK_RECORDS);
   /** The end of one page and the beginning of the next, for an instruction that lies on both. */
   readonly #seam = new Uint8Array(PAGE_SIZE + MAX_INSTRUCTION_LENGTH);
-  /** Entry points whose only instruction runs over the page end, and the frame it was decoded with. */
-  readonly #straddling = new Map<number, number>();
   decodedBlocks = 0;
 
   constructor(memory: EngineMemory, machine: MachineMemory, translation: Translation, cache: CodeCache) {
@@ -48,8 +46,6 @@ export class CodeSource {
     if (spill < RECORDED_FAULT) return RECORDED_FAULT;
     const frame = address >>> FRAME_SHIFT;
     if (!this.#cache.hasCode(frame) || (spill >= 0 && !this.#cache.hasCode(spill))) this.#translation.flushWrites();
-    if (spill >= 0) this.#straddling.set(address, spill);
-    else this.#straddling.delete(address);
     this.decodedBlocks++;
     return this.#cache.store(address, this.#records(), spill);
   }
@@ -83,8 +79,8 @@ export class CodeSource {
   }
 
   #stillStraddles(address: number): boolean {
-    const frame = this.#straddling.get(address);
-    return frame === undefined || frame === this.followingFrame();
+    const frame = this.#cache.spillOf(address);
+    return frame < 0 || frame === this.followingFrame();
   }
 
   #records(): Uint8Array {
