@@ -118,7 +118,7 @@ class WasmEngine implements Engine {
   }
 
   enter(context: VcpuContext, budget: number): ExitReason {
-    this.#activate(context);
+    this.activate(context);
     const { i32 } = this.#memory;
     let left = budget;
     let reason: ExitReason | 0 = 0;
@@ -143,7 +143,7 @@ class WasmEngine implements Engine {
   }
 
   stepWithWritable(context: VcpuContext, page: Vaddr, scratch: Mfn): ExitReason {
-    this.#activate(context);
+    this.activate(context);
     const start = page - (page % 4096);
     this.#translation.override(start, addressOf(scratch));
     const reason = this.#step();
@@ -153,14 +153,31 @@ class WasmEngine implements Engine {
   }
 
   translate(context: VcpuContext, address: Vaddr, access: AccessKind, kernelMode: boolean): Maddr | -1 {
-    this.#activate(context);
     const { u32 } = this.#memory;
     const mode = Cpu.KERNEL_MODE >> 2;
     const before = u32[mode] ?? 0;
     u32[mode] = kernelMode ? 1 : 0;
-    const result = this.#translation.translate(address, access);
+    // The caller may hold views on the registers of any vCPU, so none of them moves here.
+    const other = !this.#contexts.isActive(context as Context); // contexts come from createContext
+    const result = other ? this.#translateFor(context, address, access) : this.#translation.translate(address, access);
     u32[mode] = before;
     return result as Maddr | -1; // a machine address or -1
+  }
+
+  /** Translates for a vCPU that is not the active one: with its base pointers, and nobody's TLB. */
+  #translateFor(context: VcpuContext, address: Vaddr, access: AccessKind): number {
+    const { cpu } = this.#memory;
+    const { state } = context;
+    const kernelRoot = cpu.readU32(Cpu.KERNEL_ROOT);
+    const userRoot = cpu.readU32(Cpu.USER_ROOT);
+    cpu.writeU32(Cpu.KERNEL_ROOT, state.readU32(Cpu.KERNEL_ROOT));
+    cpu.writeU32(Cpu.USER_ROOT, state.readU32(Cpu.USER_ROOT));
+    this.#translation.flush();
+    const result = this.#translation.translate(address, access);
+    this.#translation.flush();
+    cpu.writeU32(Cpu.KERNEL_ROOT, kernelRoot);
+    cpu.writeU32(Cpu.USER_ROOT, userRoot);
+    return result;
   }
 
   flushTlb(): void {
@@ -187,7 +204,7 @@ class WasmEngine implements Engine {
     this.#translation.flush();
   }
 
-  #activate(context: VcpuContext): void {
+  activate(context: VcpuContext): void {
     if (this.#contexts.activate(context as Context)) this.#translation.flush(); // contexts come from createContext
   }
 

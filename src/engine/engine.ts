@@ -19,7 +19,7 @@ export type AccessKind = (typeof Access)[keyof typeof Access];
 
 /** Registers of one vCPU, in the engine's keeping. */
 export interface VcpuContext {
-  /** The registers, wherever they are kept at the moment. Valid until the next call of the engine. */
+  /** The registers, wherever they are kept at the moment. Valid until the next `activate`, `enter` or `stepWithWritable`. */
   readonly state: CpuState;
 }
 
@@ -47,6 +47,12 @@ export interface Engine {
   createContext(): VcpuContext;
   /** Gives a context's storage back. */
   destroyContext(context: VcpuContext): void;
+
+  /**
+   * Says that a vCPU's turn begins: its registers move to where guest code finds them. `enter` does the same; to
+   * say it early makes the translations before it cheap.
+   */
+  activate(context: VcpuContext): void;
 
   /**
    * Runs a vCPU until something needs the hypervisor. @hot

@@ -76,6 +76,8 @@ export class FakeEngine implements Engine {
     this.#tlb.delete(context);
   }
 
+  activate(): void {}
+
   enter(context: VcpuContext, budget: number): ExitReason {
     this.counters.instructions += budget;
     this.exit.reason = this.code(context, this);

@@ -35,6 +35,11 @@ export class Contexts {
     this.activeState = memory.cpu;
   }
 
+  /** True for the context whose registers are in memory 0. */
+  isActive(context: Context): boolean {
+    return this.active === context;
+  }
+
   /** Makes a context the active one. @returns true when it was not */
   activate(context: Context): boolean {
     if (this.active === context) return false;

@@ -77,6 +77,7 @@ export class RunLoop {
   #runTurn(vcpu: Vcpu, startNs: number, endNs: number): void {
     const pcpu = this.#pcpu;
     pcpu.current = vcpu;
+    pcpu.engine.activate(vcpu.context);
     pcpu.reschedule = false;
     pcpu.yielding = false;
     setRunstate(vcpu, Runstate.RUNSTATE_running, startNs);
