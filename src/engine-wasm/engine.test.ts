@@ -245,3 +245,26 @@ test('engine: two vCPUs keep their own registers', () => {
   assert.equal(m.get('RAX'), 1n);
   assert.equal(other.state.gpr[0], 101n);
 });
+
+test('engine: a flush forgets every page, however many had been touched', () => {
+  for (const nrPages of [3, 900]) {
+    const m = new BareMachine(4096);
+    m.code(`48 89 03 48 81 c3 00 10 00 00 48 ff c9 75 f1 ${INT3}`); // f: mov %rax,(%rbx); add $4096,%rbx; dec %rcx; jne f
+    for (let page = 0; page < nrPages; page++) m.map(DATA + page * 4096);
+    const touch = (): number => {
+      m.vcpu.state.rip = BigInt(CODE);
+      m.set({ RBX: BigInt(DATA), RCX: BigInt(nrPages) });
+      m.run();
+      return m.engine.exit.vector;
+    };
+    for (let round = 0; round < 3; round++) assert.equal(touch(), Vector.BP);
+    for (let page = 0; page < nrPages; page++) m.memory.view.setUint32(m.entry(DATA + page * 4096), 0, true);
+    m.engine.flushTlb();
+    for (let page = 0; page < nrPages; page++) {
+      m.vcpu.state.rip = BigInt(CODE);
+      m.set({ RBX: BigInt(DATA + page * 4096), RCX: 1n });
+      m.run();
+      assert.equal(m.engine.exit.vector, Vector.PF, `page ${page} of ${nrPages}`);
+    }
+  }
+});

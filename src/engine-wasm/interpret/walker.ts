@@ -6,7 +6,17 @@
 import { Cpu } from '../../engine/index.ts';
 import { PageFaultError, Pte } from '../../x86/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
-import { CODE_MAP, NOT_CANONICAL, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import {
+  CODE_MAP,
+  NOT_CANONICAL,
+  Tlb,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_LOG,
+  TLB_LOG_ENTRIES,
+  USER_TLB,
+  Word,
+} from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -167,11 +177,17 @@ export function addWalk(module: ModuleBuilder): number {
     .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
     .op(W.i32And);
   f.i32(0).i32(USER_TLB).get(kernel).op(W.select).op(W.i32Add).set(tlb);
+  const count = f.local(i32);
   const fill = (base: number): void => {
     f.get(tlb).get(address).i64(-4096).op(W.i64And).mem(M.i64Store, base);
     f.get(tlb)
       .get(frame)
       .mem(M.i32Store, base + 8);
+    f.i32(0).mem(M.i32Load, Word.TLB_LOG_COUNT).tee(count).i32(TLB_LOG_ENTRIES).op(W.i32LtU);
+    f.if();
+    f.get(count).i32(2).op(W.i32Shl).get(tlb).i32(base).op(W.i32Add).mem(M.i32Store, TLB_LOG);
+    f.end();
+    f.i32(0).get(count).i32(1).op(W.i32Add).mem(M.i32Store, Word.TLB_LOG_COUNT);
   };
   f.get(access).i32(EXECUTE).op(W.i32Eq).if();
   fill(Tlb.EXECUTE);

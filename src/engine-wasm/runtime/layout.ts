@@ -20,6 +20,8 @@ export const Word = {
   FAULT_CODE: 0x41c,
   /** Datum of a slow store; 16 bytes. */
   SLOW_VALUE: 0x420,
+  /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
+  TLB_LOG_COUNT: 0x430,
   /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
   FX_IMAGE: 0x600,
 } as const;
@@ -39,8 +41,11 @@ export const Tlb = { READ: 0x10000, WRITE: 0x14000, EXECUTE: 0x18000 } as const;
 /** Distance of the user-mode TLBs from the kernel-mode ones. */
 export const USER_TLB = 0x10000;
 
-/** End of the TLBs. */
-export const TLB_END = 0x2c000;
+/** Offsets of the TLB entries that were filled since the last flush, u32 each, so that a flush need not touch all. */
+export const TLB_LOG = 0x30000;
+
+/** Entries that the log can hold. */
+export const TLB_LOG_ENTRIES = 2048;
 
 /** Page address of empty TLB entries, not canonical; its own entry (number 0) is marked with the next page instead. */
 export const NO_PAGE = 0x7fff_0000_0000_0000n;

@@ -3,7 +3,7 @@
 
 import { Access, type AccessKind, Cpu } from '../../engine/index.ts';
 import type { EngineMemory } from './engine-memory.ts';
-import { NO_PAGE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from './layout.ts';
+import { NO_PAGE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_LOG, TLB_LOG_ENTRIES, USER_TLB, Word } from './layout.ts';
 
 const PAGE_SIZE = 4096;
 const TWO_32 = 2 ** 32;
@@ -33,7 +33,7 @@ export class Translation {
 
   constructor(memory: EngineMemory) {
     this.#memory = memory;
-    this.flush();
+    for (const tlb of ALL_TLBS) this.#empty(tlb);
   }
 
   /** Connects the generated walk. */
@@ -58,22 +58,21 @@ export class Translation {
     return (u32[entry + 2] ?? 0) + offset;
   }
 
-  /** Empties every TLB. */
+  /** Empties every TLB: the entries in the log, or all when more have been filled than it holds. */
   flush(): void {
-    const { u64 } = this.#memory;
-    for (const tlb of ALL_TLBS) {
-      u64.fill(NO_PAGE, tlb >> 3, (tlb + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 3);
-      this.#clear(tlb);
+    const { u32 } = this.#memory;
+    const count = u32[Word.TLB_LOG_COUNT >> 2];
+    if (count > TLB_LOG_ENTRIES) {
+      for (const tlb of ALL_TLBS) this.#empty(tlb);
+    } else {
+      for (let i = 0; i < count; i++) this.#clear(u32[(TLB_LOG >> 2) + i]);
     }
+    u32[Word.TLB_LOG_COUNT >> 2] = 0;
   }
 
   /** Empties the write TLBs of both modes: a frame has got decoded code. */
   flushWrites(): void {
-    const { u64 } = this.#memory;
-    for (const tlb of [Tlb.WRITE, Tlb.WRITE + USER_TLB]) {
-      u64.fill(NO_PAGE, tlb >> 3, (tlb + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 3);
-      this.#clear(tlb);
-    }
+    for (const tlb of [Tlb.WRITE, Tlb.WRITE + USER_TLB]) this.#empty(tlb);
   }
 
   /** Forgets one page in every TLB. */
@@ -90,6 +89,11 @@ export class Translation {
       u32[entry + 1] = highHalf(page);
       u32[entry + 2] = frameAddress;
     }
+  }
+
+  #empty(tlb: number): void {
+    this.#memory.u64.fill(NO_PAGE, tlb >> 3, (tlb + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 3);
+    this.#clear(tlb);
   }
 
   #modeOffset(): number {
