@@ -3,6 +3,7 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 
+import { GnttabReserved } from '../abi/index.ts';
 import { ConsoleBackend } from '../backends/index.ts';
 import { type Clock, type Domid, domid, type Logger, type Port, port, sharedPage } from '../base/index.ts';
 import type { CreatedDomain } from '../hypervisor/index.ts';
@@ -115,6 +116,7 @@ export class Machine {
       { module: spec.module, cmdline: spec.cmdline },
     );
     await pcpu.call('grantReserved', created.domid, built.consoleMfn, built.storeMfn);
+    await this.#holdRings(created.domid);
     await this.#startVcpu(created, built);
     const domain = this.#serve(created, built, spec);
     this.#domains.set(created.domid, domain);
@@ -132,6 +134,17 @@ export class Machine {
     for (const domain of this.#domains.values()) domain.console.destroy();
     this.#domains.clear();
     await this.pcpu.stop();
+  }
+
+  /**
+   * Begins domain 0's use of the ring pages before the guest runs. Without it the guest could give a page back, or make a
+   * page table of it, and have the store and the console write there for it.
+   */
+  async #holdRings(id: Domid): Promise<void> {
+    for (const ref of [GnttabReserved.GNTTAB_RESERVED_CONSOLE, GnttabReserved.GNTTAB_RESERVED_XENSTORE]) {
+      const mapped = await this.pcpu.call('mapGrant', id, ref, true);
+      if (mapped < 0) throw new Error(`the ring page of domain ${id} in grant ${ref} cannot be mapped (${mapped})`);
+    }
   }
 
   async #startVcpu(created: CreatedDomain, built: BuiltDomain): Promise<void> {

@@ -1,7 +1,7 @@
 // Runs guest kernels in this process: hypervisor, real engine and domain builder, no thread and no domain 0
 // but a reader of consoles. Time is made of instructions, so a run is the same every time.
 
-import { XENCONS_INTERFACE, XENCONS_OUT_SIZE } from '../../src/abi/index.ts';
+import { GnttabReserved, XENCONS_INTERFACE, XENCONS_OUT_SIZE } from '../../src/abi/index.ts';
 import { type Domid, maddr, mfn, type Mfn, type Port } from '../../src/base/index.ts';
 import { createEngine } from '../../src/engine-wasm/index.ts';
 import { type CrashReport, Hypervisor, type TraceKind } from '../../src/hypervisor/index.ts';
@@ -21,6 +21,9 @@ const NR_FRAMES = 4096;
 
 /** Pages of a domain: the first mapping of 4 MiB, and some that are in no table. */
 const NR_PAGES = 1056;
+
+/** Grants of the pages that domain 0 uses as long as a domain exists. */
+const RINGS = [GnttabReserved.GNTTAB_RESERVED_CONSOLE, GnttabReserved.GNTTAB_RESERVED_XENSTORE] as const;
 
 /** How a domain is to be made. */
 export interface DomainOptions {
@@ -108,6 +111,8 @@ export class GuestMachine {
       { module: options.module ?? new Uint8Array(), cmdline: options.cmdline ?? '' },
     );
     control.grantReserved(domid, built.consoleMfn, built.storeMfn);
+    for (const ref of RINGS)
+      if (control.mapGrant(domid, ref, true) < 0) throw new Error(`ring ${ref} cannot be mapped`);
     const context = { rip: built.entry, rsp: built.stackTopVaddr, rsi: built.startInfoVaddr, root: built.l4 };
     const pinned = control.pinTable(domid, built.l4, 4);
     const started = control.setInitialContext(domid, context);
@@ -154,6 +159,7 @@ export class GuestMachine {
   /** Takes all domains apart. @returns frames that did not come back */
   destroyAll(): number {
     const { control } = this.hypervisor;
+    for (const { domid } of this.domains) for (const ref of RINGS) control.unmapGrant(domid, ref, true);
     for (let tries = 0; tries < 100; tries++) {
       if (this.domains.map((guest) => control.destroy(guest.domid)).every(Boolean)) break;
     }
