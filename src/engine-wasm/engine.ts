@@ -146,10 +146,12 @@ class WasmEngine implements Engine {
     this.activate(context);
     const start = page - (page % 4096);
     this.#translation.override(start, addressOf(scratch));
-    const reason = this.#step();
-    this.#translation.flushPage(start);
-    this.exit.reason = reason;
-    return reason;
+    try {
+      this.exit.reason = this.#step();
+    } finally {
+      this.#translation.flushPage(start); // whatever happened: no other flush knows of the override
+    }
+    return this.exit.reason;
   }
 
   translate(context: VcpuContext, address: Vaddr, access: AccessKind, kernelMode: boolean): Maddr | -1 {

@@ -186,8 +186,13 @@ export function addWalk(module: ModuleBuilder): number {
     f.i32(0).mem(M.i32Load, Word.TLB_LOG_COUNT).tee(count).i32(TLB_LOG_ENTRIES).op(W.i32LtU);
     f.if();
     f.get(count).i32(2).op(W.i32Shl).get(tlb).i32(base).op(W.i32Add).mem(M.i32Store, TLB_LOG);
-    f.end();
     f.i32(0).get(count).i32(1).op(W.i32Add).mem(M.i32Store, Word.TLB_LOG_COUNT);
+    f.else();
+    // A count that only grew would come round to 0, and a flush would miss all entries: minutes of work for a guest.
+    f.i32(0)
+      .i32(TLB_LOG_ENTRIES + 1)
+      .mem(M.i32Store, Word.TLB_LOG_COUNT);
+    f.end();
   };
   f.get(access).i32(EXECUTE).op(W.i32Eq).if();
   fill(Tlb.EXECUTE);
