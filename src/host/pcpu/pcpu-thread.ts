@@ -5,6 +5,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type Domid, type Port, VmmError } from '../../base/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../machine/index.ts';
+import { taken } from './outbox.ts';
 import type { ControlMethod, FromPcpu, PcpuSettings, Request } from './protocol.ts';
 
 /** What domain 0 does when a pCPU reports something. */
@@ -55,7 +56,8 @@ export class PcpuThread {
     const memory = reserve(nrFrames);
     const { port1, port2 } = new MessageChannel();
     const doorbell = new SharedArrayBuffer(4);
-    const settings: PcpuSettings = { memory: memory.memory, doorbell, seed, trace };
+    const underway = new SharedArrayBuffer(4);
+    const settings: PcpuSettings = { memory: memory.memory, doorbell, underway, seed, trace };
     const worker = new Worker(new URL('./pcpu-worker.ts', import.meta.url), {
       workerData: { settings, port: port2 },
       transferList: [port2],
@@ -69,7 +71,11 @@ export class PcpuThread {
     worker.on('error', (error: unknown) =>
       thread.#fail(error instanceof Error ? error : new Error(String(error)), events),
     );
-    port1.on('message', (message: FromPcpu) => thread.#receive(message, events));
+    const count = new Int32Array(underway);
+    port1.on('message', (message: FromPcpu) => {
+      thread.#receive(message, events);
+      taken(count, message);
+    });
     return thread;
   }
 

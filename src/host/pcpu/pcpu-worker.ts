@@ -8,19 +8,28 @@ import { bug, type Clock, mfn, type Random, VmmError } from '../../base/index.ts
 import { createEngine } from '../../engine-wasm/index.ts';
 import { type Control, Hypervisor, type Tracer } from '../../hypervisor/index.ts';
 import { FrameAllocator, FrameTable, MachineMemory } from '../../machine/index.ts';
-import type { FromPcpu, PcpuSettings, Request } from './protocol.ts';
+import { Outbox } from './outbox.ts';
+import type { PcpuSettings, Request } from './protocol.ts';
 
 /** How long guests run before messages are looked at. */
 const SLICE_NS = 1_000_000;
 
-/** Frame 0 is nobody's, so that address 0 is never a frame; frame 1 is the engine's. */
+/** How long an idle pCPU waits for room for what it has to tell domain 0. */
+const FLUSH_MS = 1;
+
+/**
+ * Frame 0 is nobody's, so that address 0 is never a frame; frame 1 is the engine's; the last frame of 4 GiB is
+ * nobody's either, so that -1 is never an address.
+ */
 const ENGINE_FRAME = mfn(1);
 const FIRST_FREE_FRAME = 2;
+const END_OF_FRAMES = 2 ** 20 - 1;
 
 const { settings, port } = workerData as { settings: PcpuSettings; port: MessagePort }; // what PcpuThread passes
 const doorbell = new Int32Array(settings.doorbell);
+const outbox = new Outbox((message) => port.postMessage(message), new Int32Array(settings.underway));
 const hypervisor = build();
-post({ kind: 'ready' });
+outbox.send({ kind: 'ready' });
 loop();
 
 function build(): Hypervisor {
@@ -30,20 +39,20 @@ function build(): Hypervisor {
     wallClockMs: () => Date.now(),
   };
   const random = xorshift(settings.seed);
-  const log = (line: string): void => post({ kind: 'log', line });
+  const log = (line: string): void => outbox.send({ kind: 'log', line });
   return new Hypervisor({
     memory,
     frames: new FrameTable(memory.nrFrames),
-    allocator: new FrameAllocator(FIRST_FREE_FRAME, memory.nrFrames, random),
+    allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, END_OF_FRAMES), random),
     engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME),
     clock,
     random,
     logger: { info: log, warn: log },
-    console: { write: (domid, bytes) => post({ kind: 'console', domid, bytes: bytes.slice() }) },
+    console: { write: (domid, bytes) => outbox.offer({ kind: 'console', domid, bytes: bytes.slice() }) },
     notifications: {
-      notify: (domid, guestPort) => post({ kind: 'notify', domid, port: guestPort }),
-      closed: (domid, guestPort) => post({ kind: 'closed', domid, port: guestPort }),
-      domainChanged: (domid) => post({ kind: 'changed', domid }),
+      notify: (domid, guestPort) => outbox.notify({ kind: 'notify', domid, port: guestPort }),
+      closed: (domid, guestPort) => outbox.send({ kind: 'closed', domid, port: guestPort }),
+      domainChanged: (domid) => outbox.send({ kind: 'changed', domid }),
     },
     tracer: tracer(),
   });
@@ -54,8 +63,10 @@ function loop(): never {
     const seen = Atomics.load(doorbell, 0);
     answerRequests();
     const outcome = hypervisor.run(performance.now() * 1e6 + SLICE_NS);
+    outbox.flush();
     if (!outcome.idle) continue;
-    const waitMs = outcome.wakeAtNs / 1e6 - performance.now();
+    const idleMs = outcome.wakeAtNs / 1e6 - performance.now();
+    const waitMs = outbox.isWaiting ? Math.min(idleMs, FLUSH_MS) : idleMs;
     if (waitMs > 0) Atomics.wait(doorbell, 0, seen, waitMs);
   }
 }
@@ -70,16 +81,17 @@ function answer(request: Request): void {
   try {
     const method = hypervisor.control[request.method] as (this: Control, ...args: unknown[]) => unknown; // the caller's types agree
     const value = method.call(hypervisor.control, ...request.args);
-    if (request.id !== 0) post({ kind: 'reply', id: request.id, value });
+    if (request.id !== 0) outbox.send({ kind: 'reply', id: request.id, value });
   } catch (error) {
     if (request.id === 0) throw error;
     const code = error instanceof VmmError ? error.code : 'BUG';
-    post({ kind: 'failed', id: request.id, code, message: error instanceof Error ? error.message : String(error) });
+    outbox.send({
+      kind: 'failed',
+      id: request.id,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    });
   }
-}
-
-function post(message: FromPcpu): void {
-  port.postMessage(message);
 }
 
 function tracer(): Tracer {
@@ -89,7 +101,7 @@ function tracer(): Tracer {
     trap: wants('trap'),
     mmu: wants('mmu'),
     event: wants('event'),
-    line: (kind, text) => post({ kind: 'trace', line: `${kind} ${text}` }),
+    line: (kind, text) => outbox.insist({ kind: 'trace', line: `${kind} ${text}` }),
   };
 }
 

@@ -16,6 +16,8 @@ export interface PcpuSettings {
   readonly memory: MachineMemory['memory'];
   /** One i32: domain 0 adds 1 and notifies after each message. */
   readonly doorbell: SharedArrayBuffer;
+  /** One i32: what the pCPU posted and domain 0 has not dealt with yet; see `outbox.ts`. */
+  readonly underway: SharedArrayBuffer;
   /** Seed of the frame allocator's random order. */
   readonly seed: number;
   /** Kinds of trace lines that are wanted. */
