@@ -6,7 +6,7 @@ import { hasLink, JMP } from '../ir/operations/control.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
 import { blockTableSlot } from '../interpret/interpreter.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MEMORY0_SIZE, RECORDS } from '../runtime/layout.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MAX_FRAMES, MEMORY0_SIZE, RECORDS } from '../runtime/layout.ts';
 
 const FRAME_SHIFT = 12;
 const ENTRY_SIZE = 8;
@@ -111,7 +111,7 @@ export class CodeCache {
     this.#starts.length = 0;
     this.#startFrames.length = 0;
     this.#free = RECORDS;
-    this.#memory.u8.fill(0, CODE_MAP, RECORDS);
+    this.#memory.u8.fill(0, CODE_MAP, CODE_MAP + MAX_FRAMES);
     this.#memory.u8.fill(0, BLOCK_TABLE, BLOCK_TABLE + ENTRY_SIZE * 2 ** BLOCK_TABLE_BITS);
   }
 

@@ -2,7 +2,7 @@
 // operations. A record's operation is found with one br_table; control that leaves the record list
 // goes through the dispatcher at the end of the function.
 
-import { Cpu } from '../../engine/index.ts';
+import { Access, Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import type { Operation } from '../ir/operation.ts';
 import { Rec } from '../ir/record.ts';
@@ -76,7 +76,7 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
   const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
   const walk = addWalk(module);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
-  const run = buildRun(operations, { ...slow, helper, string, readTsc, checkNextPage });
+  const run = buildRun(operations, { ...slow, walk, helper, string, readTsc, checkNextPage });
   module.exportFunction('run', module.addFunction(module.type([i32, i32], [i32]), run));
   return module.encode();
 }
@@ -130,7 +130,13 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
     .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
     .op(W.i32And);
   f.get(locals.tlb).op(W.i32Add).set(entry);
-  f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64LtU).if();
+  f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64GeU).if();
+  f.get(rip).i32(Access.EXECUTE).call(e.callees.walk).if();
+  e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
+  e.leave(ExitCode.DISPATCH); // the driver walks again and reports the fault
+  f.end();
+  f.get(rip).i64(4095).op(W.i64And).set(offset);
+  f.end();
   f.get(offset)
     .op(W.i32WrapI64)
     .get(entry)
@@ -158,7 +164,6 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   f.end();
   e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
   e.leave(ExitCode.BUDGET);
-  f.end();
   f.end();
   e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
   e.leave(ExitCode.DISPATCH);

@@ -30,6 +30,8 @@ export interface Locals {
 
 /** Indices of the functions that the interpreter calls. */
 export interface Callees {
+  /** (address, access) -> `WalkResult`; fills the TLB. */
+  readonly walk: number;
   /** (bytes) -> machine address, or -1 after recording a fault. */
   readonly slowLoad: number;
   /** (bytes) -> like slowLoad, for a load that a store to the same place follows. */
