@@ -18,6 +18,8 @@ export function beginDestroy(pcpu: Pcpu, domain: Domain): void {
   domain.dying = true;
   refreshDomain(pcpu, domain);
   closeAllPorts(pcpu, domain);
+  // The frames of the table go back while others may still use its grants: nobody marks entries in them any more.
+  domain.grants.frames.length = 0;
   for (const vcpu of domain.vcpus) {
     vcpu.down = true;
     if (vcpu.infoFrame !== undefined) {

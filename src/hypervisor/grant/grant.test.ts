@@ -200,3 +200,17 @@ test('grant table: setup_table grows to 32 frames, tells them, and refuses more'
   assert.equal(Number(listed), world.grantFrames.get(domid));
   assert.deepEqual(world.hypervisor.audit(), []);
 });
+
+test('grant table: a use that ends after its granter does not write to the frame that the table was in', () => {
+  const world = new HypervisorWorld();
+  const domid = world.addDomain(() => Exit.BUDGET);
+  grant(world, domid, REF, 0, Page.DATA);
+  world.control.mapGrant(domid, REF, true);
+  for (let i = 0; i < 5; i++) assert.equal(world.control.destroy(domid), false);
+  const at = entryAt(world, domid, REF);
+  world.memory.view.setUint32(at, 0xffffffff, true); // the next owner's
+  world.control.unmapGrant(domid, REF, true);
+  assert.equal(world.memory.view.getUint32(at, true), 0xffffffff);
+  assert.equal(world.control.destroy(domid), true);
+  assert.deepEqual(world.hypervisor.audit(), []);
+});
