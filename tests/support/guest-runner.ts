@@ -3,13 +3,14 @@
 
 import { GnttabReserved, XENCONS_INTERFACE, XENCONS_OUT_SIZE } from '../../src/abi/index.ts';
 import { type Domid, maddr, mfn, type Mfn, type Port } from '../../src/base/index.ts';
+import type { Engine } from '../../src/engine/index.ts';
 import { createEngine } from '../../src/engine-wasm/index.ts';
 import { type CrashReport, Hypervisor, type TraceKind } from '../../src/hypervisor/index.ts';
 import { createMachineMemory, FrameAllocator, FrameTable, type MachineMemory } from '../../src/machine/index.ts';
 import { type BuiltDomain, buildDomain } from '../../src/toolstack/index.ts';
 import { readGuestImage } from '../../src/toolstack/image/guest-image.ts';
 
-/** Nanoseconds that one instruction takes, and that one look at the clock takes. */
+/** Nanoseconds that one instruction takes, unless said otherwise, and that one look at the clock takes. */
 const NS_PER_INSTRUCTION = 10;
 const NS_PER_LOOK = 50;
 
@@ -40,8 +41,21 @@ export interface GuestDomain {
   readonly domid: Domid;
   readonly mfns: Uint32Array;
   readonly built: BuiltDomain;
+  /** First frame of its grant table. */
+  readonly grantFrame: number;
   /** What it printed. */
   console: string;
+}
+
+/** How a machine is to be made. */
+export interface MachineOptions {
+  readonly nrFrames?: number;
+  /** Seed of the order in which frames are given out. */
+  readonly seed?: number;
+  readonly trace?: readonly TraceKind[];
+  readonly nsPerInstruction?: number;
+  /** Called for console_io, in the middle of the hypercall, instead of the audit that kernels ask for with it. */
+  readonly onConsoleIo?: (domid: Domid, text: string) => void;
 }
 
 /** A machine for guest kernels. */
@@ -56,9 +70,11 @@ export class GuestMachine {
   readonly log: string[] = [];
   nrAudits = 0;
   #nowNs = 1_000_000_000;
-  readonly #engine;
+  readonly #engine: Engine;
+  readonly #options: MachineOptions;
 
-  constructor(options: { nrFrames?: number; seed?: number; trace?: readonly TraceKind[] } = {}) {
+  constructor(options: MachineOptions = {}) {
+    this.#options = options;
     const nrFrames = options.nrFrames ?? NR_FRAMES;
     this.memory = createMachineMemory(nrFrames);
     this.frames = new FrameTable(nrFrames);
@@ -77,7 +93,7 @@ export class GuestMachine {
       clock: { nowNs: () => this.#look(), wallClockMs: () => 1_700_000_000_000 },
       random,
       logger: { info: keep, warn: keep },
-      console: { write: (_domid, bytes) => this.#consoleIo(bytes) },
+      console: { write: (domid, bytes) => this.#consoleIo(domid, bytes) },
       notifications: {
         notify: (domid, port) => this.#notified(domid, port),
         closed() {},
@@ -97,7 +113,7 @@ export class GuestMachine {
   start(file: Uint8Array<ArrayBuffer>, options: DomainOptions = {}): GuestDomain {
     const { control } = this.hypervisor;
     const nrPages = options.nrPages ?? NR_PAGES;
-    const { domid, sharedInfo } = control.createDomain({
+    const { domid, sharedInfo, grantFrame } = control.createDomain({
       name: `guest${this.domains.length}`,
       maxVcpus: options.maxVcpus ?? 1,
       maxFrames: options.maxFrames ?? nrPages,
@@ -118,7 +134,7 @@ export class GuestMachine {
     const started = control.setInitialContext(domid, context);
     if (pinned !== 0 || started !== 0) throw new Error(`the domain cannot start: pin ${pinned}, context ${started}`);
     control.unpause(domid);
-    const guest = { domid, mfns, built, console: '' };
+    const guest = { domid, mfns, built, grantFrame, console: '' };
     this.domains.push(guest);
     return guest;
   }
@@ -156,20 +172,39 @@ export class GuestMachine {
     for (const line of this.hypervisor.audit()) this.auditLines.push(`${when}: ${line}`);
   }
 
-  /** Takes all domains apart. @returns frames that did not come back */
-  destroyAll(): number {
+  /** Takes a domain apart. @returns false when others still hold frames of it, and it has to be called again */
+  destroy(guest: GuestDomain): boolean {
     const { control } = this.hypervisor;
-    for (const { domid } of this.domains) for (const ref of RINGS) control.unmapGrant(domid, ref, true);
+    const dying = control.domainInfo(guest.domid)?.dying ?? true;
+    if (!dying) for (const ref of RINGS) control.unmapGrant(guest.domid, ref, true);
     for (let tries = 0; tries < 100; tries++) {
-      if (this.domains.map((guest) => control.destroy(guest.domid)).every(Boolean)) break;
+      if (!control.destroy(guest.domid)) continue;
+      const place = this.domains.indexOf(guest);
+      if (place >= 0) this.domains.splice(place, 1);
+      return true;
     }
-    const lost = this.domains.filter((guest) => control.domainInfo(guest.domid) !== undefined);
+    return false;
+  }
+
+  /** Takes all domains apart. @returns how many could not be */
+  destroyAll(): number {
+    for (const guest of [...this.domains, ...this.domains]) this.destroy(guest);
     this.audit('after the end of all domains');
-    return lost.length;
+    return this.domains.length;
+  }
+
+  /** Frames that nobody owns. */
+  get nrFreeFrames(): number {
+    return this.hypervisor.control.nrFreeFrames();
+  }
+
+  /** What the hypervisor says of its own mistakes. */
+  get bugs(): string[] {
+    return this.log.filter((line) => line.startsWith('bug of the hypervisor'));
   }
 
   #time(): number {
-    return this.#nowNs + this.#engine.counters.instructions * NS_PER_INSTRUCTION;
+    return this.#nowNs + this.#engine.counters.instructions * (this.#options.nsPerInstruction ?? NS_PER_INSTRUCTION);
   }
 
   #look(): number {
@@ -177,9 +212,10 @@ export class GuestMachine {
     return this.#time();
   }
 
-  #consoleIo(bytes: Uint8Array): void {
+  #consoleIo(domid: Domid, bytes: Uint8Array): void {
     const text = new TextDecoder().decode(bytes.slice());
-    if (text === 'audit') this.audit('during the run');
+    if (this.#options.onConsoleIo !== undefined) this.#options.onConsoleIo(domid, text);
+    else if (text === 'audit') this.audit('during the run');
     else this.log.push(`console_io: ${text}`);
   }
 

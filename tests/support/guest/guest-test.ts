@@ -31,19 +31,20 @@ export function guestTest(name: string, write: (k: Kernel) => void, options: Gue
   }
   test(name, (context) => {
     const machine = new GuestMachine();
-    const before = machine.hypervisor.control.nrFreeFrames;
+    const before = machine.nrFreeFrames;
     const guest = machine.start(assemble(write, options), options);
     const ending = machine.run(LIMIT_NS);
     const report = machine.crashReport(guest);
     machine.audit('at the end');
     assert.equal(ending, 'ended', `the kernel did not end; it said: ${guest.console}`);
-    if (options.crash !== undefined) assert.match(report?.reason ?? `no crash; console: ${guest.console}`, options.crash);
+    if (options.crash !== undefined)
+      assert.match(report?.reason ?? `no crash; console: ${guest.console}`, options.crash);
     else checkVerdict(guest.console, report?.reason, machine.shutdownReason(guest));
     if (guest.console.includes('SKIP')) context.diagnostic(guest.console.trim());
-    assert.deepEqual(bugs(machine), []);
+    assert.deepEqual(machine.bugs, []);
     assert.equal(machine.destroyAll(), 0, 'the domain cannot be taken apart');
     assert.deepEqual(machine.auditLines, []);
-    assert.equal(machine.hypervisor.control.nrFreeFrames, before, 'frames were lost');
+    assert.equal(machine.nrFreeFrames, before, 'frames were lost');
   });
 }
 
@@ -55,7 +56,7 @@ export function pairTest(name: string, first: (k: Kernel) => void, second: (k: K
   if (process.env['GUEST_KERNELS'] !== undefined) return;
   test(name, () => {
     const machine = new GuestMachine();
-    const before = machine.hypervisor.control.nrFreeFrames;
+    const before = machine.nrFreeFrames;
     const guests = [first, second].map((write) => machine.start(assemble(write, {})));
     const ending = machine.run(LIMIT_NS);
     machine.audit('at the end');
@@ -64,10 +65,10 @@ export function pairTest(name: string, first: (k: Kernel) => void, second: (k: K
     for (const guest of guests) {
       checkVerdict(guest.console, machine.crashReport(guest)?.reason, machine.shutdownReason(guest));
     }
-    assert.deepEqual(bugs(machine), []);
+    assert.deepEqual(machine.bugs, []);
     assert.equal(machine.destroyAll(), 0, 'the domains cannot be taken apart');
     assert.deepEqual(machine.auditLines, []);
-    assert.equal(machine.hypervisor.control.nrFreeFrames, before, 'frames were lost');
+    assert.equal(machine.nrFreeFrames, before, 'frames were lost');
   });
 }
 
@@ -76,11 +77,6 @@ export function assemble(write: (k: Kernel) => void, options: KernelOptions): Ui
   const k = new Kernel(options);
   write(k);
   return k.finish();
-}
-
-/** What the hypervisor says of its own mistakes. */
-function bugs(machine: GuestMachine): string[] {
-  return machine.log.filter((line) => line.startsWith('bug:'));
 }
 
 function checkVerdict(console: string, crash: string | undefined, shutdown: number | undefined): void {

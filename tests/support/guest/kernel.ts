@@ -351,7 +351,14 @@ export class Kernel extends Assembler {
 
   /** Returns by the iret hypercall to where the frame that is made here says. */
   iret(frame: { rip: Value; rsp: Value; cs?: Value; ss?: Value; rflags?: Value; flags?: Value; rax?: Value }): void {
-    const words = [frame.ss ?? DATA64, frame.rsp, frame.rflags ?? 0x202, frame.cs ?? CODE64, frame.rip, frame.flags ?? 0];
+    const words = [
+      frame.ss ?? DATA64,
+      frame.rsp,
+      frame.rflags ?? 0x202,
+      frame.cs ?? CODE64,
+      frame.rip,
+      frame.flags ?? 0,
+    ];
     // The words are stored first: they may be given relative to rsp.
     const record = this.record(72, ...words.map((value, i): Field => [8, 64 - 8 * i, value]), [8, 0, frame.rax ?? 0]);
     this.lea(rsp, at(record));
