@@ -1,5 +1,6 @@
 // Exceptions reach the handlers of a guest's kernel with the right frame, and the way back restores
-// everything.
+// everything. Where QEMU emulates the processor, the error code of `int n` comes out doubled (n * 16 + 2): its
+// mistake, not the real Xen's.
 
 import { Uvmf } from '../../src/abi/index.ts';
 import { Vector } from '../../src/x86/index.ts';

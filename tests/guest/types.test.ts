@@ -108,7 +108,8 @@ guestTest('types: a frame that is given back while it is mapped stays until it i
   k.mov(rax, at('given'));
   k.expect('it is still there', 0x33);
   memoryOp(k, XenMem.XENMEM_decrease_reservation, k.cell('frame'));
-  k.expect('decrease_reservation a second time', 0);
+  // It changes nothing. The real Xen counts it as done all the same.
+  k.expectOneOf('decrease_reservation a second time', 0, 1);
   k.updateVaMapping('given', 0);
   k.expect('unmapping it', 0);
   k.expectTrap('a read of it', Vector.PF, () => k.mov(rax, at('given')));

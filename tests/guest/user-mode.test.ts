@@ -1,5 +1,7 @@
 // User mode: programs below the guest's kernel, on page tables of their own, who come back by system calls,
-// faults and interrupts.
+// faults and interrupts. Two tests differ elsewhere: the real Xen lets user mode see every page of the root it
+// runs on, because kernel and user share a ring, and has kernels keep a root of their own for it; and a QEMU
+// processor does not clear DF in a system call.
 
 import { CallbackType, MmuExt } from '../../src/abi/index.ts';
 import { Vector } from '../../src/x86/index.ts';

@@ -2,7 +2,7 @@
 // exceptions. An exception that nobody expects ends the kernel with ERROR. Emitted by `Kernel`.
 // Source of the entry state: Xen public/arch-x86/xen.h and public/xen.h, start of day.
 
-import { CallbackType, START_INFO, Uvmf, VCPU_INFO } from '../../../src/abi/index.ts';
+import { CallbackType, START_INFO, Uvmf, VCPU_INFO, VmAssist, VmAssistCmd } from '../../../src/abi/index.ts';
 import { hasErrorCode } from '../../../src/x86/index.ts';
 import { at, byteOf, registers } from '../assembler/operands.ts';
 import { CODE64, FAILSAFE, M2P } from './constants.ts';
@@ -25,6 +25,7 @@ export function prelude(k: Kernel): void {
   findConsole(k);
   mapSharedInfo(k);
   k.hypercall('set_trap_table', 'trap_table');
+  k.hypercall('vm_assist', VmAssistCmd.VMASST_CMD_enable, VmAssist.VMASST_TYPE_writable_pagetables);
   k.onCallback(CallbackType.CALLBACKTYPE_event, 'prelude.event');
   k.onCallback(CallbackType.CALLBACKTYPE_failsafe, 'prelude.failsafe');
   k.jmp('main');
