@@ -1,9 +1,9 @@
 // Several vCPUs: bringing them up and taking them down, interrupts between them, and registers that do not
 // leak from one to the other.
 
-import { EvtchnOp, SchedOp, VCPU_GUEST_CONTEXT, VcpuOp, Vgcf } from '../../src/abi/index.ts';
+import { EvtchnOp, MmuExt, SchedOp, VCPU_GUEST_CONTEXT, VcpuOp, Vgcf } from '../../src/abi/index.ts';
 import { at, dwordOf, registers } from '../support/assembler/operands.ts';
-import { CODE64, DATA64 } from '../support/guest/constants.ts';
+import { CODE64, DATA64, Flags } from '../support/guest/constants.ts';
 import { guestTest } from '../support/guest/guest-test.ts';
 import type { Kernel, Value } from '../support/guest/kernel.ts';
 
@@ -296,6 +296,47 @@ guestTest(
     k.mfn('info');
     k.mmuext(0, k.keep('frame'));
     k.expectRefusal('a page table of it');
+  },
+  four,
+);
+
+guestTest(
+  'processors: the stale translation of another vCPU does not write to a table',
+  (k) => {
+    k.page('table');
+    prepare(k, 'second');
+    bringUp(k);
+    waitFor(k, 'written', 1);
+    k.pte('table', Flags.READ_ONLY);
+    k.updateVaMapping('table', rax, 0);
+    k.expect('read-only, without a flush', 0);
+    k.mfn('table');
+    k.mmuext(MmuExt.MMUEXT_PIN_L2_TABLE, k.keep('frame'));
+    k.expect('pin', 0);
+    k.set(k.cell('resume.rip'), 'second.faulted');
+    k.load(rax, 'second.stack');
+    k.add(rax, 4096);
+    k.mov(k.cell('resume.rsp'), rax);
+    k.mov(k.cell('pinned'), 1);
+    waitFor(k, 'faulted', 1);
+    k.mov(rax, at('table'));
+    k.expect('the table', 0);
+    k.jmp('over');
+    k.label('second');
+    k.hypercall('set_trap_table', 'trap_table');
+    k.mov(at('table'), 0);
+    k.mov(k.cell('written'), 1);
+    k.label('second.spin');
+    k.cmp(k.cell('pinned'), 1);
+    k.j('ne', 'second.spin');
+    k.mov(at('table'), -1);
+    k.mov(k.cell('faulted'), 2);
+    k.label('second.faulted');
+    k.inc(k.cell('faulted'));
+    k.label('second.end');
+    k.hypercall('sched_op', SchedOp.SCHEDOP_yield, 0);
+    k.jmp('second.end');
+    k.label('over');
   },
   four,
 );

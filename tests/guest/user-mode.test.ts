@@ -224,3 +224,13 @@ guestTest('user mode: a system call without a callback is an invalid opcode', (k
   k.mov(rax, k.cell('trap.rip'));
   k.expect('rip', 'user.code');
 });
+
+guestTest('user mode: a 32-bit program ends with a fault at its first instruction, and its kernel lives on', (k) => {
+  prepareUser(k, () => k.ud2());
+  k.load(r12, 'user.data');
+  // Another hypervisor runs the program: then it is its own instruction that faults.
+  k.expectTrap('the program', undefined, () => k.iret({ rip: 'user.code', rsp: r12, cs: 0xe023, ss: DATA64 }));
+  k.hypercall('xen_version', 0, 0);
+  k.shr(rax, 16);
+  k.expect('the kernel', 4);
+});
