@@ -2,7 +2,7 @@
 // second test asks it again where there is one.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -162,23 +162,12 @@ test('assembler: another disassembler reads every form as it was meant', (contex
     }
     const file = join(directory, 'forms.bin');
     writeFileSync(file, a.link());
-    const run = spawnSync('objdump', [
-      '-D',
-      '-b',
-      'binary',
-      '-m',
-      'i386:x86-64',
-      '-M',
-      'intel',
-      '--no-show-raw-insn',
-      file,
-    ]);
-    if (run.error !== undefined) {
+    const output = disassemble(file);
+    if (output === undefined) {
       context.diagnostic('objdump is not installed: the forms were not compared');
       return;
     }
-    const lines = run.stdout
-      .toString()
+    const lines = output
       .split('\n')
       .filter((line) => /^ *[0-9a-f]+:\t/.test(line))
       .map((line) =>
@@ -196,3 +185,14 @@ test('assembler: another disassembler reads every form as it was meant', (contex
     rmSync(directory, { recursive: true });
   }
 });
+
+/** What objdump prints; undefined where there is none. */
+function disassemble(file: string): string | undefined {
+  const options = ['-D', '-b', 'binary', '-m', 'i386:x86-64', '-M', 'intel', '--no-show-raw-insn'];
+  try {
+    return execFileSync('objdump', [...options, file], { encoding: 'utf8' });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -88,8 +88,3 @@ export function wordOf(mem: Mem): Mem {
 export function dwordOf(mem: Mem): Mem {
   return { ...mem, size: 4 };
 }
-
-/** The place `bytes` further on. */
-export function after(mem: Mem, bytes: number): Mem {
-  return { ...mem, disp: mem.disp + bytes };
-}
