@@ -5,18 +5,28 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { GnttabReserved } from '../abi/index.ts';
 import { ConsoleBackend } from '../backends/index.ts';
-import { type Clock, type Domid, domid, type Logger, type Port, port, sharedPage } from '../base/index.ts';
+import { type Clock, type Domid, domid, type Logger, type Port, port, sharedPage, VmmError } from '../base/index.ts';
 import type { CreatedDomain } from '../hypervisor/index.ts';
-import { FRAME_SIZE } from '../machine/index.ts';
+import { FRAME_SIZE, MAX_FRAMES } from '../machine/index.ts';
 import { type BuiltDomain, type GuestImage, buildDomain } from '../toolstack/index.ts';
 import { createDomainNodes, type LocalStore, StoreServer } from '../xenstore/index.ts';
 import { ConsoleOutput } from './console-output.ts';
 import { PcpuThread } from './pcpu/pcpu-thread.ts';
 
+/** Frames that a domain needs beside its own, however large it is, and its pages for which it needs one more. */
+const OVERHEAD_FRAMES = 512;
+const PAGES_PER_OVERHEAD_FRAME = 256;
+const MIB_PAGES = 256;
+
 /** Frames of machine memory that a domain of `nrPages` needs beside its own: tables, shared frames, m2p. */
 function overheadFrames(nrPages: number): number {
-  return 512 + Math.ceil(nrPages / 256);
+  return OVERHEAD_FRAMES + Math.ceil(nrPages / PAGES_PER_OVERHEAD_FRAME);
 }
+
+/** MiB of the largest domain: machine memory has 32-bit addresses. */
+const MAX_DOMAIN_MIB = Math.floor(
+  ((MAX_FRAMES - OVERHEAD_FRAMES) * PAGES_PER_OVERHEAD_FRAME) / (PAGES_PER_OVERHEAD_FRAME + 1) / MIB_PAGES,
+);
 
 /** Bytes of console output that the store says are kept. */
 const CONSOLE_LIMIT_BYTES = 1 << 20;
@@ -77,6 +87,12 @@ export class Machine {
 
   /** Starts a machine with room for one domain of `nrPages`. @returns rejects with VmmError NO_MEMORY */
   static async start(nrPages: number, trace: ReadonlySet<string>, reporter: MachineReporter): Promise<Machine> {
+    if (nrPages > MAX_DOMAIN_MIB * MIB_PAGES) {
+      throw new VmmError(
+        'NO_MEMORY',
+        `a domain can have ${MAX_DOMAIN_MIB} MiB of memory at most, not ${nrPages / MIB_PAGES} MiB: give it less (--memory)`,
+      );
+    }
     const log: Logger = { info: (line) => reporter.log(line), warn: (line) => reporter.log(line) };
     const clock: Clock = { nowNs: () => Math.floor(performance.now() * 1e6), wallClockMs: () => Date.now() };
     const store = new StoreServer({

@@ -5,10 +5,12 @@ import { Shutdown } from '../abi/index.ts';
 import { VmmError } from '../base/index.ts';
 import {
   freeBytes,
+  type GuestImage,
   type Kallsyms,
   findKallsyms,
   loadGuestImage,
   loadRamdisk,
+  planLayout,
   unpackKernel,
 } from '../toolstack/index.ts';
 import { crashText } from './crash-text.ts';
@@ -56,38 +58,58 @@ export async function startDomain(
   reporter: StartReporter,
   signal: AbortSignal,
 ): Promise<RunningDomain> {
-  const files = await findFiles(config, reporter, signal);
   const nrPages = Math.floor(config.memoryBytes / PAGE_SIZE);
-  const image = await loadGuestImage(
-    files.kernel,
-    await readHostFile(files.kernel, 'kernel', signal),
-    nodeDecompressor,
-  );
-  const module =
-    files.ramdisk === undefined
-      ? new Uint8Array()
-      : await loadRamdisk(
-          files.ramdisk,
-          await readHostFile(files.ramdisk, 'ramdisk', signal),
-          nodeDecompressor,
-          config.memoryBytes,
-        );
-  signal.throwIfAborted();
-  const machine = await Machine.start(nrPages, config.trace, {
+  const failed = new AbortController();
+  // The thread takes about as long to start as the images to unpack, so both are done at once.
+  const starting = Machine.start(nrPages, config.trace, {
     log: (line) => reporter.notice(line),
     trace: (line) => reporter.trace(line),
   });
+  const loading = loadGuest(config, reporter, AbortSignal.any([signal, failed.signal]));
   try {
+    const [machine, guest] = await Promise.all([starting, loading]);
     const { name, vcpus } = config;
-    const domain = await machine.create({ name, vcpus, nrPages, cmdline: files.append, image, module });
-    image.release();
-    freeBytes(module);
+    const domain = await machine.create({ name, vcpus, nrPages, ...guest });
+    guest.image.release();
+    freeBytes(guest.module);
     signal.throwIfAborted();
-    return new RunningDomain(machine, domain, files.kernel);
+    return new RunningDomain(machine, domain, guest.kernel);
   } catch (error) {
-    await machine.stop();
+    failed.abort();
+    await loading.catch(() => undefined); // the first failure is the one to tell
+    await starting.then(
+      (machine) => machine.stop(),
+      () => undefined,
+    );
     throw error;
   }
+}
+
+/** What a domain is started with. */
+interface Guest {
+  /** The file's name. */
+  readonly kernel: string;
+  readonly image: GuestImage;
+  readonly module: Uint8Array;
+  readonly cmdline: string;
+}
+
+/** Finds, reads and unpacks the images, and checks that the domain can hold them. */
+async function loadGuest(config: DomainConfig, reporter: StartReporter, signal: AbortSignal): Promise<Guest> {
+  const { kernel, ramdisk, append } = await findFiles(config, reporter, signal);
+  const { memoryBytes } = config;
+  const image = await loadGuestImage(kernel, await readHostFile(kernel, 'kernel', signal), nodeDecompressor);
+  const module =
+    ramdisk === undefined
+      ? new Uint8Array()
+      : await loadRamdisk(ramdisk, await readHostFile(ramdisk, 'ramdisk', signal), nodeDecompressor, memoryBytes);
+  planLayout(image, {
+    moduleBytes: module.length,
+    nrPages: Math.floor(memoryBytes / PAGE_SIZE),
+    cmdline: append,
+  });
+  signal.throwIfAborted();
+  return { kernel, image, module, cmdline: append };
 }
 
 interface Files {

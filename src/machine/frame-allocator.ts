@@ -14,10 +14,10 @@ export class FrameAllocator {
   /** Makes frames `first` to `end - 1` free. */
   constructor(first: number, end: number, random: Random) {
     this.#first = first;
-    this.#free = new Uint32Array(end - first);
-    this.#slotOf = new Int32Array(end - first).fill(-1);
+    this.#free = Uint32Array.from({ length: end - first }, (_, index) => first + index);
+    this.#slotOf = Int32Array.from(this.#free.keys());
     this.#random = random;
-    for (let frame = first; frame < end; frame++) this.free(mfn(frame));
+    this.#nrFree = end - first;
   }
 
   /** Number of frames that can still be allocated. */

@@ -10,6 +10,9 @@ export const FRAME_SIZE = 4096;
 /** log2 of `FRAME_SIZE`. */
 export const FRAME_SHIFT = 12;
 
+/** Most frames that a machine can have: 4 GiB, what WebAssembly can address, but for the last, so that -1 is no address. */
+export const MAX_FRAMES: number = 2 ** 20 - 1;
+
 /** Bytes of a WebAssembly page. */
 const WASM_PAGE_SIZE = 65536;
 
@@ -46,7 +49,7 @@ export class MachineMemory {
   }
 }
 
-/** Makes zeroed machine memory of at least `nrFrames` frames; at most 2^20 (4 GiB). */
+/** Makes zeroed machine memory of at least `nrFrames` frames, at most `MAX_FRAMES`. */
 export function createMachineMemory(nrFrames: number): MachineMemory {
   const pages = Math.ceil((nrFrames * FRAME_SIZE) / WASM_PAGE_SIZE);
   return new MachineMemory(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }));

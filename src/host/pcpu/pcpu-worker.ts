@@ -7,7 +7,7 @@ import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_
 import { bug, type Clock, mfn, type Random, VmmError } from '../../base/index.ts';
 import { createEngine } from '../../engine-wasm/index.ts';
 import { type Control, Hypervisor, type Tracer } from '../../hypervisor/index.ts';
-import { FrameAllocator, FrameTable, MachineMemory } from '../../machine/index.ts';
+import { FrameAllocator, FrameTable, MachineMemory, MAX_FRAMES } from '../../machine/index.ts';
 import { Outbox } from './outbox.ts';
 import type { PcpuSettings, Request } from './protocol.ts';
 
@@ -18,12 +18,10 @@ const SLICE_NS = 1_000_000;
 const FLUSH_MS = 1;
 
 /**
- * Frame 0 is nobody's, so that address 0 is never a frame; frame 1 is the engine's; the last frame of 4 GiB is
- * nobody's either, so that -1 is never an address.
+ * Frame 0 is nobody's, so that address 0 is never a frame; frame 1 is the engine's.
  */
 const ENGINE_FRAME = mfn(1);
 const FIRST_FREE_FRAME = 2;
-const END_OF_FRAMES = 2 ** 20 - 1;
 
 const { settings, port } = workerData as { settings: PcpuSettings; port: MessagePort }; // what PcpuThread passes
 const doorbell = new Int32Array(settings.doorbell);
@@ -43,7 +41,7 @@ function build(): Hypervisor {
   return new Hypervisor({
     memory,
     frames: new FrameTable(memory.nrFrames),
-    allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, END_OF_FRAMES), random),
+    allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, MAX_FRAMES), random),
     engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME),
     clock,
     random,

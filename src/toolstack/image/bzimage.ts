@@ -10,6 +10,7 @@ import { isElf } from './elf64.ts';
 /** Offsets of the setup header's fields that we read. */
 const Header = {
   SETUP_SECTS: 0x1f1, // u8, 0 means 4
+  SYSSIZE: 0x1f4, // u32, size of all that follows the setup code, in units of 16 bytes
   BOOT_FLAG: 0x1fe, // u16
   MAGIC: 0x202, // "HdrS"
   VERSION: 0x206, // u16
@@ -24,6 +25,7 @@ const VERSION_PAYLOAD = 0x208;
 const VERSION_XLOADFLAGS = 0x20c;
 const XLF_KERNEL_64 = 1;
 const SECTOR = 512;
+const PARAGRAPH = 16;
 
 /** The compressed kernel inside a bzImage. */
 export interface BzImagePayload {
@@ -52,7 +54,9 @@ export function readBzImage(file: Uint8Array): BzImagePayload {
   if (version >= VERSION_XLOADFLAGS && !(view.u16(Header.XLOADFLAGS) & XLF_KERNEL_64)) {
     throw new FormatError('IMAGE_ARCH', 'it is a 32-bit Linux kernel');
   }
-  const start = ((view.u8(Header.SETUP_SECTS) || 4) + 1) * SECTOR + view.u32(Header.PAYLOAD_OFFSET);
+  const setupBytes = ((view.u8(Header.SETUP_SECTS) || 4) + 1) * SECTOR;
+  view.part(setupBytes, view.u32(Header.SYSSIZE) * PARAGRAPH, 'kernel');
+  const start = setupBytes + view.u32(Header.PAYLOAD_OFFSET);
   const payload = view.part(start, view.u32(Header.PAYLOAD_LENGTH), 'compressed kernel');
   if (payload.length < 16) throw new FormatError('IMAGE_CORRUPT', 'its compressed kernel is empty');
   if (isElf(payload.bytes)) {

@@ -9,6 +9,15 @@ const Ident = { CLASS: 4, DATA: 5 } as const;
 const CLASS_64 = 2;
 const DATA_LITTLE_ENDIAN = 1;
 const EM_X86_64 = 62;
+/** Other machines that Linux runs on, for messages. */
+const MACHINES: Readonly<Record<number, string>> = {
+  3: 'i386',
+  21: 'POWER',
+  22: 'S/390',
+  40: 'Arm',
+  183: 'arm64',
+  243: 'RISC-V',
+};
 const Type = { EXEC: 2, DYN: 3 } as const;
 
 /** Offsets in the ELF header. */
@@ -93,7 +102,7 @@ export function readElf(file: Uint8Array): ElfFile {
   if (view.u8(Ident.DATA) !== DATA_LITTLE_ENDIAN) throw new FormatError('IMAGE_ARCH', 'it is a big-endian ELF file');
   const machine = view.u16(Ehdr.MACHINE);
   if (machine !== EM_X86_64) {
-    throw new FormatError('IMAGE_ARCH', `it is an ELF file for another machine (number ${machine})`);
+    throw new FormatError('IMAGE_ARCH', `it is an ELF file for ${MACHINES[machine] ?? `machine number ${machine}`}`);
   }
   const type = view.u16(Ehdr.TYPE);
   if (type !== Type.EXEC && type !== Type.DYN)

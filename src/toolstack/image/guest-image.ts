@@ -106,12 +106,18 @@ export async function unpackKernel(
     bytes = whole.data;
   }
   if (isElf(bytes)) return bytes;
+  if (isArm64Image(bytes)) throw new FormatError('IMAGE_ARCH', 'it is a Linux kernel for arm64');
   if (!isBzImage(bytes)) {
     throw new FormatError('IMAGE_FORMAT', 'it is neither a Linux bzImage nor an ELF file');
   }
   const elf = await unpackBzImage(bytes, decompressor);
   freeBytes(bytes);
   return elf;
+}
+
+/** Source: Linux Documentation/arch/arm64/booting.rst. */
+function isArm64Image(file: Uint8Array): boolean {
+  return String.fromCodePoint(...file.subarray(0x38, 0x3c)) === 'ARMd';
 }
 
 /** Reads and checks an unpacked image; throws FormatError. */

@@ -9,7 +9,7 @@ import { FormatError, nameFormatError } from './format-error.ts';
  * @param name - for messages
  * @param file - the file's bytes, which this function takes over
  * @param maxBytes - the guest's memory: a ramdisk that does not fit when unpacked is handed over packed
- * @returns rejects with VmmError when the gzip data is damaged
+ * @returns rejects with VmmError when the file is empty or its gzip data damaged
  */
 export async function loadRamdisk(
   name: string,
@@ -18,6 +18,7 @@ export async function loadRamdisk(
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    if (file.length === 0) throw new FormatError('IMAGE_TRUNCATED', 'it is empty');
     const unpacked = await unpackWholeFile(file, decompressor, maxBytes);
     // Archives may be joined, each packed in its own way; the guest can take such a file apart, we need not.
     if (unpacked === undefined || unpacked.usedBytes < file.length) return file;
