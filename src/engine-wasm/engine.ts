@@ -11,6 +11,7 @@ import {
   Exit,
   type ExitReason,
   type ExitRecord,
+  Gpr,
   Rflags,
   type VcpuContext,
 } from '../engine/index.ts';
@@ -37,6 +38,11 @@ import { IMPORT_MODULE } from './wasm/module-builder.ts';
 const WASM_PAGE = 65536;
 const EXIT_OPCODE = opcodeOf('exit');
 const TWO_32 = 2 ** 32;
+
+/** Instructions that decoding a block counts for, so that a guest which makes us do little else is interrupted in time. */
+const DECODE_COST = 1000;
+const RET = opcodeOf('ret');
+const CALLS: readonly number[] = [opcodeOf('call'), opcodeOf('callr')];
 
 /** Makes an engine. @param scratch - a frame that the engine may use for its own purposes */
 export function createEngine(machine: MachineMemory, ports: EnginePorts, scratch: Mfn): Engine {
@@ -129,6 +135,7 @@ class WasmEngine implements Engine {
         break;
       }
       const record = this.#source.find();
+      if (this.counters.decodedBlocks !== this.#source.decodedBlocks) left -= DECODE_COST;
       this.counters.decodedBlocks = this.#source.decodedBlocks;
       if (record < 0) {
         reason = this.#fault(record);
@@ -226,7 +233,9 @@ class WasmEngine implements Engine {
     if (code === ExitCode.BUDGET) return Exit.BUDGET;
     const record = u32[Word.RECORD >> 2] ?? 0;
     const page = cpu.readU64(Cpu.CODE_PAGE);
+    if (code === ExitCode.NO_TARGET && isCanonical(cpu.rip)) return 0; // the next look finds the page fault
     cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));
+    if (code === ExitCode.NO_TARGET) return this.#refuseTarget(record);
     if (code === ExitCode.PAGE_FAULT) {
       const isStack = usesStackSegment(u16[(record + Rec.OPCODE) >> 1] ?? 0, u16[(record + Rec.B) >> 1] ?? 0);
       return this.#fault(-1, isStack ? Vector.SS : Vector.GP);
@@ -268,6 +277,16 @@ class WasmEngine implements Engine {
     }
   }
 
+  /** A branch to an address that is not canonical faults itself; what it did to the stack pointer is undone. */
+  #refuseTarget(record: number): ExitReason {
+    const { u16, i32, cpu } = this.#memory;
+    const opcode = u16[(record + Rec.OPCODE) >> 1] ?? 0;
+    const rsp = cpu.gpr[Gpr.RSP] ?? 0n;
+    if (opcode === RET) cpu.gpr[Gpr.RSP] = rsp - 8n - BigInt(i32[(record + Rec.IMM) >> 2] ?? 0);
+    else if (CALLS.includes(opcode)) cpu.gpr[Gpr.RSP] = rsp + 8n;
+    return this.#raise(Vector.GP);
+  }
+
   #raise(vector: number): ExitReason {
     this.exit.vector = vector;
     this.exit.errorCode = 0;
@@ -288,4 +307,8 @@ class WasmEngine implements Engine {
     this.exit.faultAddress = u64[Word.SLOW_ADDRESS >> 3] ?? 0n;
     return Exit.EXCEPTION;
   }
+}
+
+function isCanonical(address: bigint): boolean {
+  return BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
 }

@@ -33,11 +33,45 @@ test('hostile code: a chain of 20 000 pages, each running over into the next, is
     m.memory.u8[base + 4095] = 0xff; // inc %eax, first byte
   }
   m.vcpu.state.rip = BigInt(CODE + 4095);
-  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.run(nrPages), Exit.EXCEPTION);
   assert.equal(m.engine.exit.vector, Vector.PF);
   assert.equal(m.get('RAX'), BigInt(nrPages - 1));
   m.code(`88 03 ${INT3}`, DATA); // mov %al,(%rbx)
   m.set({ RBX: BigInt(CODE + (nrPages - 1) * 4096 + 100) });
   assert.equal(m.run(), Exit.EXCEPTION);
   assert.equal(m.engine.exit.vector, Vector.BP);
+});
+
+test('hostile code: a branch to an address that is not canonical faults at the branch, with the stack as before', () => {
+  const bad = 0x8000_0000_0000n;
+  const branches = { 'ff e0': 'jmp *%rax', 'ff d0': 'call *%rax', c3: 'ret', 'c2 10 00': 'ret $16' };
+  for (const [hex, name] of Object.entries(branches)) {
+    const m = new BareMachine();
+    m.code(`90 ${hex}`);
+    const stack = m.map(DATA);
+    m.memory.view.setBigUint64(stack * 4096 + 0x800, bad, true);
+    m.set({ RAX: bad, RSP: BigInt(DATA + 0x800) });
+    assert.equal(m.run(), Exit.EXCEPTION, name);
+    assert.equal(m.engine.exit.vector, Vector.GP, name);
+    assert.equal(m.vcpu.state.rip, BigInt(CODE + 1), name);
+    assert.equal(m.get('RSP'), BigInt(DATA + 0x800), name);
+  }
+});
+
+test('hostile code: decoding and slow instructions use up the budget', () => {
+  // f: incb 0x800(%rip); 44 times inc %rax; jmp f: every round decodes everything anew
+  const again = `fe 05 00 08 00 00 ${'48 ff c0'.repeat(44)} e9 71 ff ff ff`;
+  const slow = 'd9 fe eb fc'; // f: fsin; jmp f
+  for (const [hex, most] of [
+    [again, 200],
+    [slow, 4000],
+  ] as const) {
+    const m = new BareMachine();
+    m.code(hex);
+    m.set({ RAX: 0n });
+    assert.equal(m.engine.enter(m.vcpu, 100_000), Exit.BUDGET);
+    const { decodedBlocks } = m.engine.counters;
+    assert.ok(decodedBlocks <= most, `${decodedBlocks} blocks decoded`);
+    assert.ok(m.engine.counters.instructions >= 100_000);
+  }
 });

@@ -25,7 +25,7 @@ export interface VcpuContext {
 
 /** Counters that only grow. */
 export interface EngineCounters {
-  /** Guest instructions retired, to within one block at each exit. */
+  /** Guest instructions retired, about: slow ones and the decoding of a block count for several. */
   instructions: number;
   /** Blocks decoded. */
   decodedBlocks: number;

@@ -22,7 +22,6 @@ export interface Deviation {
   readonly apply: (replayed: Replayed) => void;
 }
 
-const SINGLE_STEP = 1;
 const PAGE_FAULT = 14;
 const GENERAL_PROTECTION = 13;
 const STACK_FAULT = 12;
@@ -62,15 +61,6 @@ export const DEVIATIONS: readonly Deviation[] = [
       }
       const fsw = Outcome.FX + Fx.FSW;
       setU16(actual, fsw, (u16(actual, fsw) & ~C1) | (u16(expected, fsw) & C1));
-    },
-  },
-  {
-    name: 'a branch to an address that is not canonical faults at its target',
-    apply: ({ instruction, expected, actual }) => {
-      if (!/^(JMP|CALL|RET)$/.test(instruction.row.mnemonic)) return;
-      const target = u64(actual, Outcome.RIP);
-      const isTrap = vector(actual) === GENERAL_PROTECTION || vector(actual) === SINGLE_STEP;
-      if (vector(expected) === GENERAL_PROTECTION && isTrap && !isCanonical(target)) actual.set(expected);
     },
   },
   {
@@ -157,10 +147,6 @@ function magnitude(outcome: Uint8Array, at: number): bigint {
 /** Virtual address of a case's first instruction. */
 function startOf(input: Uint8Array): bigint {
   return BigInt(CODE_BASE + new DataView(input.buffer, input.byteOffset).getUint32(Input.CODE_OFFSET, true));
-}
-
-function isCanonical(address: bigint): boolean {
-  return BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
 }
 
 function vector(outcome: Uint8Array): number {

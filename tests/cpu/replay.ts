@@ -77,7 +77,8 @@ export class Replayer {
     this.#loadMemory(input);
     loadState(state, input);
     let reason = this.#engine.enter(this.#context, budget);
-    for (let n = budget; reason === Exit.BUDGET && n < MAX_INSTRUCTIONS; n += budget) {
+    // Decoding counts too, so the budget of one entry need not reach to the end.
+    for (let entries = 1; reason === Exit.BUDGET && entries < MAX_INSTRUCTIONS; entries++) {
       reason = this.#engine.enter(this.#context, budget);
     }
     const { exit } = this.#engine;

@@ -16,6 +16,9 @@ import { emitPush, emitStackLoad } from './memory-access.ts';
 
 const RSP = gprSlot(Gpr.RSP);
 
+/** Instructions that a runtime helper counts for besides its own: a guest cannot stretch its time with slow ones. */
+const HELPER_COST = 32;
+
 /** Where control goes from a record. */
 export interface Targets {
   /** Runs the record in the `record` local. */
@@ -96,6 +99,7 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
       break;
     case 'helper':
       e.markRecord();
+      f.get(e.locals.budget).i32(HELPER_COST).op(W.i32Sub).set(e.locals.budget);
       f.get(e.locals.record);
       e.imm32();
       f.call(e.callees.helper);

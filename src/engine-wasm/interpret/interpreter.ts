@@ -133,7 +133,8 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64GeU).if();
   f.get(rip).i32(Access.EXECUTE).call(e.callees.walk).if();
   e.writeState(Cpu.RIP, M.i64Store, () => f.get(rip));
-  e.leave(ExitCode.DISPATCH); // the driver walks again and reports the fault
+  e.markRecord();
+  e.leave(ExitCode.NO_TARGET);
   f.end();
   f.get(rip).i64(4095).op(W.i64And).set(offset);
   f.end();

@@ -22,4 +22,6 @@ export const ExitCode = {
   TRAP: 9,
   /** Go on behind the instruction after a look at TF: it may have changed (popf). */
   RESUME: 10,
+  /** The target of the current record, in RIP, cannot be walked to. */
+  NO_TARGET: 11,
 } as const;
