@@ -12,6 +12,10 @@ import { CONTINUE, HypercallArgs } from './arguments.ts';
 /** Entries that one hypercall carries out before it asks to be continued. */
 const ENTRIES_PER_HYPERCALL = 64;
 
+/** Entries between looks at the clock, and how long a list may take: each entry alone may use up its share of work. */
+const ENTRIES_PER_LOOK = 8;
+const MOST_NS = 500_000;
+
 /** Calls a hypercall by its number. */
 export type Call = (vcpu: Vcpu, number: number, args: HypercallArgs) => number;
 
@@ -30,6 +34,7 @@ export class Multicall {
   /** multicall(entries, count) */
   run(vcpu: Vcpu, args: HypercallArgs): number {
     let count = args.lo(1);
+    const endNs = this.#pcpu.clock.nowNs() + MOST_NS;
     for (let i = 0; i < ENTRIES_PER_HYPERCALL && count > 0; i++) {
       const address = args.vaddr(0);
       if (address < 0 || !this.#pcpu.access.copyIn(vcpu, address, this.#entry, MULTICALL_ENTRY_SIZE))
@@ -45,6 +50,7 @@ export class Multicall {
       args.advance(0, MULTICALL_ENTRY_SIZE);
       args.set(1, --count);
       if (!vcpu.domain.runnable) return 0;
+      if (i % ENTRIES_PER_LOOK === ENTRIES_PER_LOOK - 1 && this.#pcpu.clock.nowNs() >= endNs) break;
     }
     return count === 0 ? 0 : CONTINUE;
   }
