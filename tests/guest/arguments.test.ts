@@ -135,14 +135,15 @@ guestTest('arguments: every hypercall number with zeros and with ones is survive
   k.expect('the number -1', -38);
 });
 
-guestTest('arguments: multicall runs entries in order, and does not nest or return', (k) => {
+guestTest('arguments: multicall runs entries in order, and does not nest', (k) => {
   const calls = k.record(
     4 * 64,
     [8, 0, 17],
     [8, 64, 13],
     [8, 64 + 16, 'main'],
     [8, 64 + 24, 1],
-    [8, 128, 23],
+    [8, 128, 21],
+    [8, 128 + 16, 77],
     [8, 192, 99],
   );
   k.hypercall('multicall', calls, 4);
@@ -156,7 +157,9 @@ guestTest('arguments: multicall runs entries in order, and does not nest or retu
   k.expect('a number that does not exist', -38);
   k.hypercall('multicall', calls, 0);
   k.expect('no entries', 0);
-  k.hypercall('multicall', calls, 0xffffffffffffn);
+  k.mov(rax, at(calls, 128 + 8));
+  k.expectRefusal('a refused call inside');
+  k.hypercall('multicall', 0x7000_0000_0000n, 0xffffffffffffn);
   k.expectRefusal('more entries than can be');
   // The list can be on a page that becomes unreadable in the middle.
   k.page('list');
