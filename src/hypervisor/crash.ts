@@ -65,11 +65,21 @@ export function crashDomain(pcpu: Pcpu, domain: Domain, reason: string): void {
     reason,
     vcpu: current,
     timeNs: pcpu.clock.nowNs(),
-    vcpus: domain.vcpus.filter((vcpu) => vcpu.initialised).map((vcpu) => reportVcpu(pcpu, vcpu)),
+    vcpus: reportVcpus(pcpu, domain),
   };
   refreshDomain(pcpu, domain);
   pcpu.logger.warn(`domain ${domain.domid} (${domain.name}) crashed: ${reason}`);
   pcpu.notifications.domainChanged(domain.domid);
+}
+
+/** A bug that crashed the domain may stand in the way of its report too: then the report goes without its vCPUs. */
+function reportVcpus(pcpu: Pcpu, domain: Domain): VcpuReport[] {
+  try {
+    return domain.vcpus.filter((vcpu) => vcpu.initialised).map((vcpu) => reportVcpu(pcpu, vcpu));
+  } catch (error) {
+    pcpu.logger.warn(`the vCPUs of domain ${domain.domid} cannot be reported: ${String(error)}`);
+    return [];
+  }
 }
 
 /** What one vCPU looks like now. */

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hypercall, SchedOp, Shutdown, XenVer } from '../abi/index.ts';
+import { bug } from '../base/index.ts';
 import { Exit } from '../engine/index.ts';
 import { HypervisorWorld, Page, script } from '../../tests/support/hypervisor-world.ts';
 
@@ -90,4 +91,19 @@ test('hypervisor: a paused domain does not run', () => {
   world.control.unpause(domid);
   world.run(100_000);
   assert.ok(entries > 0);
+});
+
+test('hypervisor: a bug that comes back while its crash is reported stops the domain and nothing else', () => {
+  const world = new HypervisorWorld();
+  const { engine } = world;
+  const fail = (): never => bug('on purpose');
+  const domid = world.addDomain(() => {
+    engine.translate = fail;
+    return fail();
+  });
+  const other = world.addDomain(() => Exit.BUDGET);
+  assert.throws(() => world.run(100_000), /on purpose/, 'the world tells of what guest code threw');
+  assert.equal(world.control.domainInfo(domid)?.shutdownReason, Shutdown.SHUTDOWN_crash);
+  assert.deepEqual(world.control.crashReport(domid)?.vcpus, []);
+  assert.equal(world.control.domainInfo(other)?.shutdownReason, undefined);
 });
