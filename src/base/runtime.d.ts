@@ -1,5 +1,6 @@
 // The few globals that every target of the pure layers has (Node, browsers, workers) and that the
-// ECMAScript library types do not declare. Node's own types declare them in the node layers.
+// ECMAScript library types do not declare. Node's own types declare them in the node layers; web-assembly.d.ts
+// has one that they leave out as well.
 
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>;
@@ -8,32 +9,4 @@ declare class TextEncoder {
 declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes?: Uint8Array, options?: { stream?: boolean }): string;
-}
-
-declare namespace WebAssembly {
-  class Memory {
-    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
-    readonly buffer: ArrayBuffer | SharedArrayBuffer;
-    grow(pages: number): number;
-  }
-  class Table {
-    constructor(descriptor: { element: 'anyfunc' | 'externref'; initial: number; maximum?: number });
-    readonly length: number;
-    get(index: number): unknown;
-    set(index: number, value: unknown): void;
-    grow(count: number): number;
-  }
-  class Global {
-    constructor(descriptor: { value: 'i32' | 'i64' | 'f64'; mutable?: boolean }, value?: unknown);
-    value: unknown;
-  }
-  class Module {
-    constructor(bytes: Uint8Array<ArrayBuffer>);
-  }
-  class Instance {
-    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
-    readonly exports: Record<string, unknown>;
-  }
-  function compile(bytes: Uint8Array<ArrayBuffer>): Promise<Module>;
-  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
 }

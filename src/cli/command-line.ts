@@ -33,11 +33,14 @@ export async function runCommandLine(
   }
 }
 
-/** Settles when the text is out, or cannot get out. */
+/** Settles when the text is out, or cannot get out. A reader that left is no error. */
 async function print(world: World, text: string): Promise<number> {
-  const written = Promise.withResolvers<void>();
-  world.stdout.on('error', () => written.resolve());
-  world.stdout.write(text, () => written.resolve());
-  await written.promise;
-  return ExitStatus.OK;
+  const written = Promise.withResolvers<NodeJS.ErrnoException | null | undefined>();
+  world.stdout.on('error', (error) => written.resolve(error));
+  world.stdout.write(text, (error) => written.resolve(error));
+  const error = await written.promise;
+  if (error === null || error === undefined || error.code === 'EPIPE') return ExitStatus.OK;
+  const line = `standard output cannot be written (${error.message}): send it elsewhere and try again`;
+  new Messages(world.stderr, { quiet: false }).error(line);
+  return ExitStatus.FAILED;
 }

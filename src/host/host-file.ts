@@ -10,6 +10,7 @@ import { VmmError } from '../base/index.ts';
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'a part of its path is no folder',
+  ENAMETOOLONG: 'its name is too long',
   EACCES: 'it may not be read by this user',
   ENOMEM: 'it does not fit into the host memory',
   ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB',

@@ -102,7 +102,7 @@ export class Machine {
       ...(trace.has('store') ? { trace: (id: Domid, line: string) => reporter.trace(`store d${id} ${line}`) } : {}),
     });
     const domains = new Map<Domid, HostedDomain>();
-    let machine: Machine | undefined;
+    const made: { machine?: Machine } = {};
     const pcpu = await PcpuThread.start(nrPages + overheadFrames(nrPages), randomInt(1, MAX_SEED), [...trace], {
       notify: (id, guestPort) => {
         const domain = domains.get(id);
@@ -113,10 +113,10 @@ export class Machine {
       console: (id, bytes) => domains.get(id)?.output.writeNow(bytes),
       log: (line) => reporter.log(line),
       trace: (line) => reporter.trace(line),
-      failed: (error) => machine?.onFailure(error),
+      failed: (error) => made.machine?.onFailure(error),
     });
-    machine = new Machine(pcpu, store, log, domains);
-    return machine;
+    made.machine = new Machine(pcpu, store, log, domains);
+    return made.machine;
   }
 
   /** Makes a domain, paused. @returns rejects with VmmError when it cannot be built from what it is given */

@@ -16,12 +16,6 @@ const ADDRESS = 0x5000;
 const NR_TABLES = 4;
 const FLAGS = 7; // P, RW, US
 
-/** The part of the global that Node's types leave out. */
-interface WasmApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: InterpreterExports };
-}
-
 function refuse(): never {
   assert.fail('not called by a walk');
 }
@@ -32,12 +26,12 @@ function world(): { memory: EngineMemory; translation: Translation; unmap: () =>
   const machine = createMachineMemory(16);
   const names = ['crossingLoad', 'crossingLoadForWrite', 'crossingStore', 'codeWritten', 'helper', 'string'];
   const imports = Object.fromEntries([...names, 'readTsc', 'checkNextPage'].map((name) => [name, refuse]));
-  const wasm = Reflect.get(globalThis, 'WebAssembly') as WasmApi; // the language's own
-  const { exports } = new wasm.Instance(new wasm.Module(buildInterpreter(OPERATIONS, 1)), {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(OPERATIONS, 1)), {
     [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
   });
+  const { walk } = instance.exports as unknown as InterpreterExports; // what `buildInterpreter` exports
   const translation = new Translation(memory);
-  translation.connect((address, access) => exports.walk(address, access));
+  translation.connect((address, access) => walk(address, access));
   for (let table = 1; table < NR_TABLES; table++) machine.u32[table * 1024] = (table + 1) * 4096 + FLAGS;
   const leaf = (NR_TABLES * 4096 + (ADDRESS / 4096) * 8) / 4;
   machine.u32[leaf] = 5 * 4096 + FLAGS;

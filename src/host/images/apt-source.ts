@@ -14,6 +14,8 @@ import type { CommandResult } from './run-command.ts';
 
 const ETC_APT = '/etc/apt';
 const POLL_MS = 150;
+/** How long apt waits for a silent mirror; its own default is 120 s. */
+const TIMEOUT_SECONDS = 30;
 const OWN_FILES = 'name a kernel and a ramdisk with --kernel and --ramdisk';
 
 /**
@@ -144,6 +146,8 @@ function aptConfig(dir: string): string {
     'APT::Architectures "amd64";',
     'Acquire::Languages "none";',
     'APT::Get::List-Cleanup "false";',
+    `Acquire::http::Timeout "${TIMEOUT_SECONDS}";`,
+    `Acquire::https::Timeout "${TIMEOUT_SECONDS}";`,
     // The unprivileged user that apt would use as root cannot write to our folders.
     ...(process.getuid?.() === 0 ? ['APT::Sandbox::User "root";'] : []),
     '',

@@ -2,7 +2,7 @@
 // made under a temporary name and renamed, so a full disk, a lost network or a kill leaves nothing half-written.
 // Used by `debian.ts`; any number of processes may share one cache.
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VmmError } from '../../base/index.ts';
@@ -39,7 +39,7 @@ export class ImageCache {
     const path = join(this.dir, name);
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeFile(temporary, data);
       await rename(temporary, path);
     } catch (error) {
@@ -72,7 +72,7 @@ export class ImageCache {
   async withScratch<T>(roomBytes: number, use: (dir: string) => Promise<T>): Promise<T> {
     let dir: string | undefined;
     try {
-      await mkdir(this.dir, { recursive: true });
+      await makeFolder(this.dir);
       await this.#clearScratch();
       await this.#checkRoom(roomBytes);
       dir = await mkdtemp(join(this.dir, `${SCRATCH}${process.pid}-`));
@@ -110,17 +110,30 @@ export class ImageCache {
         return new VmmError('CACHE_FULL', `no room left in ${this.dir}: free some space, or set XDG_CACHE_HOME`, {
           cause: error,
         });
-      case 'EACCES':
-      case 'EPERM':
-      case 'EROFS':
-      case 'ENOTDIR':
-      case 'EEXIST':
-        return new VmmError('CACHE_UNUSABLE', `cannot write to ${this.dir} (${code}): set XDG_CACHE_HOME`, {
-          cause: error,
-        });
       default:
-        return error;
+        if (code === undefined || !(error instanceof Error && 'syscall' in error)) return error;
+        return new VmmError(
+          'CACHE_UNUSABLE',
+          `cannot use ${this.dir} (${code}): set XDG_CACHE_HOME to a folder of yours`,
+          { cause: error },
+        );
     }
+  }
+}
+
+/**
+ * Makes a folder, and those above it where `mayMakeParents`. Node's own recursive `mkdir` never ends in some places, such
+ * as /proc, and gives a wrong reason in others.
+ */
+async function makeFolder(path: string, mayMakeParents = true): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' && mayMakeParents && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await makeFolder(path, false);
+    } else if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
   }
 }
 

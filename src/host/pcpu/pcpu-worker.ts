@@ -37,7 +37,6 @@ function build(): Hypervisor {
     wallClockMs: () => Date.now(),
   };
   const random = xorshift(settings.seed);
-  const log = (line: string): void => outbox.send({ kind: 'log', line });
   return new Hypervisor({
     memory,
     frames: new FrameTable(memory.nrFrames),
@@ -54,6 +53,10 @@ function build(): Hypervisor {
     },
     tracer: tracer(),
   });
+}
+
+function log(line: string): void {
+  outbox.send({ kind: 'log', line });
 }
 
 function loop(): never {
@@ -93,12 +96,11 @@ function answer(request: Request): void {
 }
 
 function tracer(): Tracer {
-  const wants = (kind: string): boolean => settings.trace.includes(kind);
   return {
-    hypercall: wants('hypercall'),
-    trap: wants('trap'),
-    mmu: wants('mmu'),
-    event: wants('event'),
+    hypercall: settings.trace.includes('hypercall'),
+    trap: settings.trace.includes('trap'),
+    mmu: settings.trace.includes('mmu'),
+    event: settings.trace.includes('event'),
     line: (kind, text) => outbox.insist({ kind: 'trace', line: `${kind} ${text}` }),
   };
 }
