@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Gtf } from '../../src/abi/index.ts';
 import { HYPERCALLS } from '../../src/hypervisor/hypercall/table.ts';
 import { FrameType } from '../../src/machine/index.ts';
-import { FuzzArguments } from '../support/fuzz/arguments.ts';
+import { FuzzArguments, SCRIPT_PAGE } from '../support/fuzz/arguments.ts';
 import { BATCH, Command, COMMAND_SIZE, FUZZ_PAGES, fuzzKernel } from '../support/fuzz/fuzz-kernel.ts';
 import { SeededRandom } from '../support/fuzz/random.ts';
 import { VIRT_BASE } from '../support/guest/constants.ts';
@@ -136,6 +136,7 @@ class Fuzzer {
     const { guest, fuzz } = subject;
     const commands = this.#page(guest, 'commands', 0);
     if (commands === undefined) return false;
+    fuzz.beginBatch();
     for (let i = 0; i < BATCH; i++) {
       const at = (i * COMMAND_SIZE) / 8;
       commands.fill(0n, at, at + 8);
@@ -146,6 +147,7 @@ class Fuzzer {
       if (buffer === undefined) continue;
       if (page === FUZZ_PAGES.buffer - 1) fuzz.fillFrames(buffer);
       else fuzz.fillBuffer(buffer);
+      if (page === SCRIPT_PAGE) fuzz.fillStructures(buffer);
     }
     this.#writeGrants(guest);
     this.#writeEntries(subject);

@@ -7,6 +7,9 @@ import { M2P, VIRT_BASE } from '../guest/constants.ts';
 import { Command } from './fuzz-kernel.ts';
 import type { SeededRandom } from './random.ts';
 
+/** Page of the buffer that holds the structures of scripts. */
+export const SCRIPT_PAGE = 2;
+
 /** What is known of the domain that the arguments are for. */
 export interface FuzzTarget {
   readonly mfns: Uint32Array;
@@ -22,20 +25,36 @@ export interface FuzzTarget {
 export class FuzzArguments {
   readonly #random: SeededRandom;
   readonly #target: FuzzTarget;
+  /** Commands of a script that has been begun. */
+  readonly #script: bigint[][] = [];
+  /** Structures of the scripts of this batch: one page of the buffer. */
+  readonly #structures: bigint[] = [];
 
   constructor(random: SeededRandom, target: FuzzTarget) {
     this.#random = random;
     this.#target = target;
   }
 
+  /** Begins a batch: the structures of the last one are not needed any more. */
+  beginBatch(): void {
+    this.#script.length = 0;
+    this.#structures.length = 0;
+  }
+
   /** One command: kind and six arguments. */
   command(): bigint[] {
     const random = this.#random;
+    const begun = this.#script.shift();
+    if (begun !== undefined) return begun;
+    if (random.once(40) && this.#structures.length < 480) {
+      this.#beginScript();
+      return this.command();
+    }
     const kind = random.below(100);
     if (kind < 80) return [BigInt(Command.HYPERCALL), ...this.#hypercall()];
     if (kind < 88) {
       const how = Command.STORE + random.below(5);
-      return [BigInt(how), this.#entryAddress(), this.entry()];
+      return [BigInt(how), random.once(3) ? this.#page() : this.#entryAddress(), this.entry()];
     }
     if (kind < 91) {
       // A frame of the last page, or, once in a while, whatever is there.
@@ -129,6 +148,48 @@ export class FuzzArguments {
       default:
         return this.#buffer();
     }
+  }
+
+  /**
+   * The attack that every rule about types is there for: have a page writable in the TLB, make a table or a
+   * descriptor page of it, and write to it again.
+   */
+  #beginScript(): void {
+    const random = this.#random;
+    const pfn = random.pick(this.#target.sparePfns);
+    const frame = BigInt(this.#target.mfns[pfn] ?? 0);
+    const page = VIRT_BASE + BigInt(pfn) * 4096n;
+    const self = BigInt(DomidReserved.DOMID_SELF);
+    const store = (): bigint[] => [BigInt(Command.STORE), page + BigInt(random.below(512) * 8), this.entry()];
+    const map = (flags: bigint, flush: number): bigint[] => [
+      BigInt(Command.HYPERCALL),
+      ...call(Hypercall.__HYPERVISOR_update_va_mapping, page, (frame << 12n) | flags, BigInt(flush)),
+    ];
+    const mmuext = (cmd: number): bigint[] => [
+      BigInt(Command.HYPERCALL),
+      ...call(Hypercall.__HYPERVISOR_mmuext_op, this.#put(BigInt(cmd), frame, 0n), 1n, 0n, self),
+    ];
+    const gdt = (entries: number): bigint[] => [
+      BigInt(Command.HYPERCALL),
+      ...call(Hypercall.__HYPERVISOR_set_gdt, this.#put(frame), BigInt(entries)),
+    ];
+    const use = random.once(4) ? gdt(512) : mmuext(random.below(4));
+    this.#script.push(map(0x63n, 2), store(), map(0x21n, random.below(3)), use, store(), store());
+    if (random.once(2)) this.#script.push(map(0x63n, 2), store());
+    if (random.once(2)) this.#script.push(mmuext(MmuExt.MMUEXT_NEW_BASEPTR), mmuext(MmuExt.MMUEXT_NEW_USER_BASEPTR));
+    if (random.once(2))
+      this.#script.push(mmuext(MmuExt.MMUEXT_UNPIN_TABLE), gdt(0), map(0x63n, random.below(3)), store());
+  }
+
+  /** Keeps a structure for a script. @returns its address */
+  #put(...words: bigint[]): bigint {
+    const at = this.#structures.push(...words) - words.length;
+    return (this.#target.addresses['buffer'] ?? 0n) + BigInt(SCRIPT_PAGE * 4096 + at * 8);
+  }
+
+  /** Writes the structures of the scripts over what is in their page. */
+  fillStructures(words: BigUint64Array): void {
+    for (const [i, word] of this.#structures.entries()) words[i] = BigInt.asUintN(64, word);
   }
 
   #buffer(): bigint {
