@@ -75,3 +75,17 @@ test('hostile code: decoding and slow instructions use up the budget', () => {
     assert.ok(m.engine.counters.instructions >= 100_000);
   }
 });
+
+test('hostile code: a read-modify-write across the end of a page with code stays in its two pages', () => {
+  const m = new BareMachine();
+  const frame = m.code(`48 ff 03 ${INT3}`); // incq (%rbx)
+  const behind = m.memory.u8.slice((frame + 1) * 4096, (frame + 1) * 4096 + 16);
+  const second = m.map(CODE + 4096);
+  m.memory.u8.fill(0xff, frame * 4096 + 4093, (frame + 1) * 4096);
+  m.set({ RBX: BigInt(CODE + 4093) });
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.BP);
+  assert.deepEqual(m.memory.u8.slice((frame + 1) * 4096, (frame + 1) * 4096 + 16), behind);
+  assert.deepEqual([...m.memory.u8.subarray(second * 4096, second * 4096 + 5)], [1, 0, 0, 0, 0]);
+  assert.equal(m.memory.u8[frame * 4096 + 4093], 0);
+});

@@ -42,8 +42,11 @@ export class GuestData {
 
   /** Like `crossingLoad` with the right to write; the store that follows comes to `crossingStore`. */
   crossingLoadForWrite(bytes: number): number {
+    const gathered = this.#gatherAs(bytes, Access.WRITE);
+    // After the translations: those of a page with code leave the address of one part here, and a store of all
+    // the bytes to that would go on in the frame behind it, whoever that belongs to.
     this.#memory.i32[Word.WRITE_BACK >> 2] = -1;
-    return this.#gatherAs(bytes, Access.WRITE);
+    return gathered;
   }
 
   /** Stores SLOW_VALUE at SLOW_ADDRESS. */
