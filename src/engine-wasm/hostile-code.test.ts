@@ -78,14 +78,17 @@ test('hostile code: decoding and slow instructions use up the budget', () => {
 
 test('hostile code: a read-modify-write across the end of a page with code stays in its two pages', () => {
   const m = new BareMachine();
-  const frame = m.code(`48 ff 03 ${INT3}`); // incq (%rbx)
-  const behind = m.memory.u8.slice((frame + 1) * 4096, (frame + 1) * 4096 + 16);
-  const second = m.map(CODE + 4096);
-  m.memory.u8.fill(0xff, frame * 4096 + 4093, (frame + 1) * 4096);
-  m.set({ RBX: BigInt(CODE + 4093) });
+  m.map(CODE); // makes the tables
+  const first = m.code(`48 ff 03 ${INT3}`, CODE + 0x2000); // incq (%rbx)
+  const neighbour = m.allocate(); // the frame behind it, which is not the guest's
+  const second = m.map(CODE + 0x3000);
+  assert.equal(neighbour, first + 1);
+  m.memory.u8.fill(0x55, neighbour * 4096, neighbour * 4096 + 8);
+  m.memory.u8.fill(0xff, first * 4096 + 4093, first * 4096 + 4096);
+  m.set({ RBX: BigInt(CODE + 0x2000 + 4093) });
   assert.equal(m.run(), Exit.EXCEPTION);
   assert.equal(m.engine.exit.vector, Vector.BP);
-  assert.deepEqual(m.memory.u8.slice((frame + 1) * 4096, (frame + 1) * 4096 + 16), behind);
-  assert.deepEqual([...m.memory.u8.subarray(second * 4096, second * 4096 + 5)], [1, 0, 0, 0, 0]);
-  assert.equal(m.memory.u8[frame * 4096 + 4093], 0);
+  assert.deepEqual([...m.memory.u8.subarray(neighbour * 4096, neighbour * 4096 + 8)], Array(8).fill(0x55));
+  assert.equal(m.memory.u8[first * 4096 + 4093], 0);
+  assert.equal(m.memory.u8[second * 4096], 1);
 });
