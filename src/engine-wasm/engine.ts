@@ -20,6 +20,7 @@ import { Vector } from '../x86/index.ts';
 import { CodeCache } from './cache/code-cache.ts';
 import { CodeSource } from './cache/code-source.ts';
 import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
+import { Compiler, type CompilerPolicy } from './compile/compiler.ts';
 import { ExitCode } from './ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from './ir/operations.ts';
 import { Rec } from './ir/record.ts';
@@ -33,20 +34,34 @@ import { NOT_CANONICAL, Word } from './runtime/layout.ts';
 import { StateView } from './runtime/state.ts';
 import { StringUnit } from './runtime/string.ts';
 import { Translation } from './runtime/translation.ts';
+import type { EngineTier } from './tier.ts';
 import { IMPORT_MODULE } from './wasm/module-builder.ts';
 
 const WASM_PAGE = 65536;
 const EXIT_OPCODE = opcodeOf('exit');
 const TWO_32 = 2 ** 32;
+const DEFAULT_TIER: EngineTier = 'interpreter';
 
 /** Instructions that decoding a block counts for, so that a guest which makes us do little else is interrupted in time. */
 const DECODE_COST = 1000;
 const RET = opcodeOf('ret');
 const CALLS: readonly number[] = [opcodeOf('call'), opcodeOf('callr')];
 
-/** Makes an engine. @param scratch - a frame that the engine may use for its own purposes */
-export function createEngine(machine: MachineMemory, ports: EnginePorts, scratch: Mfn): Engine {
-  return new WasmEngine(machine, ports, scratch);
+/** How each tier compiles; not at all where there is nothing. */
+const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
+  interpreter: undefined,
+  compiler: { threshold: 1, eager: true, cost: 0 },
+  auto: { threshold: 4000, eager: false, cost: 50_000 },
+};
+
+/** Makes an engine. @param scratch - a frame that the engine may use for its own purposes; @param tier - how it runs code */
+export function createEngine(
+  machine: MachineMemory,
+  ports: EnginePorts,
+  scratch: Mfn,
+  tier: EngineTier = DEFAULT_TIER,
+): Engine {
+  return new WasmEngine(machine, ports, scratch, tier);
 }
 
 class WasmEngine implements Engine {
@@ -71,7 +86,9 @@ class WasmEngine implements Engine {
   readonly #source: CodeSource;
   readonly #interpreter: InterpreterExports;
 
-  constructor(machine: MachineMemory, ports: EnginePorts, scratch: Mfn) {
+  readonly #compiler: Compiler | undefined;
+
+  constructor(machine: MachineMemory, ports: EnginePorts, scratch: Mfn, tier: EngineTier) {
     const memory = this.#memory;
     this.#source = new CodeSource(memory, machine, this.#translation, this.#cache);
     const data = new GuestData(memory, machine, this.#translation, this.#cache, addressOf(scratch));
@@ -112,6 +129,19 @@ class WasmEngine implements Engine {
       [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
     });
     this.#interpreter = instance.exports as unknown as InterpreterExports; // what `buildInterpreter` exports
+    const policy = POLICIES[tier];
+    if (policy !== undefined) {
+      this.#compiler = new Compiler(
+        memory,
+        machine.memory,
+        this.#cache,
+        this.#source,
+        this.#interpreter.compiled,
+        { ...imports, ...this.#interpreter },
+        policy,
+      );
+      this.#cache.watch(this.#compiler);
+    }
     this.#translation.connect(this.#interpreter.walk);
   }
 
@@ -135,7 +165,7 @@ class WasmEngine implements Engine {
         break;
       }
       const record = this.#source.find();
-      if (this.counters.decodedBlocks !== this.#source.decodedBlocks) left -= DECODE_COST;
+      left -= (this.#source.decodedBlocks - this.counters.decodedBlocks) * DECODE_COST;
       this.counters.decodedBlocks = this.#source.decodedBlocks;
       if (record < 0) {
         reason = this.#fault(record);
@@ -232,6 +262,10 @@ class WasmEngine implements Engine {
     if (code === ExitCode.DISPATCH) return 0;
     if (code === ExitCode.BUDGET) return Exit.BUDGET;
     const record = u32[Word.RECORD >> 2] ?? 0;
+    if (code === ExitCode.HOT) {
+      this.#compiler?.compile(record);
+      return 0;
+    }
     const page = cpu.readU64(Cpu.CODE_PAGE);
     if (code === ExitCode.NO_TARGET && isCanonical(cpu.rip)) return 0; // the next look finds the page fault
     cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));

@@ -3,12 +3,13 @@
 
 import { mfn } from '../../src/base/index.ts';
 import type { Mfn } from '../../src/base/index.ts';
-import { createEngine } from '../../src/engine-wasm/index.ts';
+import { createEngine, type EngineTier } from '../../src/engine-wasm/index.ts';
 import { Cpu, Exit } from '../../src/engine/index.ts';
 import type { CpuState, Engine, VcpuContext } from '../../src/engine/index.ts';
 import { addressOf, createMachineMemory } from '../../src/machine/index.ts';
 import type { MachineMemory } from '../../src/machine/index.ts';
 import { Pte, PteHi, tableIndex } from '../../src/x86/index.ts';
+import { requestedTier } from '../support/engine-tier.ts';
 import {
   CODE_BASE,
   DATA_BASE,
@@ -42,9 +43,12 @@ export class Replayer {
   readonly #data: readonly [Mfn, Mfn];
   readonly #codeFrames: readonly [Mfn, Mfn];
 
-  /** @param kernelMode - the mode the vCPU runs in; all pages have the U bit */
-  constructor(kernelMode: boolean) {
-    this.#engine = createEngine(this.#memory, { readTsc: () => 0 }, this.#allocate());
+  /**
+   * @param kernelMode - the mode the vCPU runs in; all pages have the U bit
+   * @param tier - of the engine
+   */
+  constructor(kernelMode: boolean, tier: EngineTier | undefined = requestedTier()) {
+    this.#engine = createEngine(this.#memory, { readTsc: () => 0 }, this.#allocate(), tier);
     this.#context = this.#engine.createContext();
     this.#root = this.#allocate();
     const userPage = Pte.PRESENT | Pte.USER;

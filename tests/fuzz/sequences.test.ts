@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EngineTier } from '../../src/engine-wasm/index.ts';
 import { CASE_SOURCES, SEQUENCE_FILE } from '../cpu/case-source.ts';
 import { differences, isSame } from '../cpu/comparison.ts';
 import { Input, INT3_VECTOR, Outcome } from '../cpu/machine-layout.ts';
@@ -12,9 +13,12 @@ import { applyDifference, hashOf, quietOutcome, readVectors, vectorPath } from '
 
 const MAX_SHOWN = 5;
 const BUDGETS = [4000, 1, 3];
-const replayer = new Replayer(false);
+for (const tier of ['interpreter', 'compiler'] as const)
+  test(`${tier}: random sequences leave the state that a real CPU leaves, however they are entered`, () =>
+    runAll(tier));
 
-test('engine: random sequences leave the state that a real CPU leaves, however they are entered', () => {
+function runAll(tier: EngineTier): void {
+  const replayer = new Replayer(false, tier);
   const recorded = new Map(readVectors(vectorPath(SEQUENCE_FILE)).rows.map((row) => [row.text, row]));
   const quiet = new Uint8Array(Outcome.SIZE);
   const expected = new Uint8Array(Outcome.SIZE);
@@ -48,4 +52,4 @@ test('engine: random sequences leave the state that a real CPU leaves, however t
   }
   assert.equal(failures, 0, `${failures} of ${total * BUDGETS.length} runs differ\n${shown.join('\n')}`);
   assert.ok(complete > total * 0.8, `only ${complete} of ${total} sequences run to their end`);
-});
+}

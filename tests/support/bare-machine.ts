@@ -5,10 +5,12 @@ import { mfn, vaddr } from '../../src/base/index.ts';
 import { Cpu, type Engine, Exit, type ExitReason, Gpr, type VcpuContext } from '../../src/engine/index.ts';
 import { createEngine } from '../../src/engine-wasm/index.ts';
 import { createMachineMemory, FRAME_SIZE, type MachineMemory } from '../../src/machine/index.ts';
+import { requestedTier } from './engine-tier.ts';
 import { Pte, tableIndex } from '../../src/x86/index.ts';
 
-/** Where `BareMachine.code` puts code, and where `map` puts data in the tests. */
+/** Where `BareMachine.code` puts code. */
 export const CODE = 0x10000000;
+/** Where tests have data mapped. */
 export const DATA = 0x20000000;
 
 const SCRATCH = 1;
@@ -25,7 +27,7 @@ export class BareMachine {
 
   constructor(nrFrames = 1024) {
     this.memory = createMachineMemory(nrFrames);
-    this.engine = createEngine(this.memory, { readTsc: () => 0x1_2345_6789 }, mfn(SCRATCH));
+    this.engine = createEngine(this.memory, { readTsc: () => 0x1_2345_6789 }, mfn(SCRATCH), requestedTier());
     this.vcpu = this.engine.createContext();
     const { state } = this.vcpu;
     state.rflags = 0x202;
@@ -69,7 +71,9 @@ export class BareMachine {
 
   /** Sets general registers by name. */
   set(registers: Partial<Record<keyof typeof Gpr, bigint>>): void {
-    for (const [name, value] of Object.entries(registers)) this.vcpu.state.gpr[Gpr[name as keyof typeof Gpr]] = value;
+    for (const [name, value] of Object.entries(registers)) {
+      this.vcpu.state.gpr[Gpr[name as keyof typeof Gpr]] = value; // the type of the argument has no other names
+    }
   }
 
   get(register: keyof typeof Gpr): bigint {

@@ -9,6 +9,7 @@ import { type CrashReport, Hypervisor, type TraceKind } from '../../src/hypervis
 import { createMachineMemory, FrameAllocator, FrameTable, type MachineMemory } from '../../src/machine/index.ts';
 import { type BuiltDomain, buildDomain } from '../../src/toolstack/index.ts';
 import { readGuestImage } from '../../src/toolstack/image/guest-image.ts';
+import { requestedTier } from './engine-tier.ts';
 
 /** Nanoseconds that one instruction takes, unless said otherwise, and that one look at the clock takes. */
 const NS_PER_INSTRUCTION = 10;
@@ -82,7 +83,7 @@ export class GuestMachine {
     const random = { nextU32: () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8 };
     const allocator = new FrameAllocator(1, nrFrames, random);
     const scratch = allocator.allocate() ?? mfn(0);
-    this.#engine = createEngine(this.memory, { readTsc: () => this.#time() }, scratch);
+    this.#engine = createEngine(this.memory, { readTsc: () => this.#time() }, scratch, requestedTier());
     const traced = new Set<TraceKind>(options.trace);
     const keep = (line: string): void => void this.log.push(line);
     this.hypervisor = new Hypervisor({

@@ -2,6 +2,7 @@
 // that generated code looks entry points up in, and what is needed to drop the code of a frame when it
 // is written. Space is handed out in one direction; when it runs out, everything is dropped.
 
+import { opcodeOf } from '../ir/operations.ts';
 import { hasLink, JMP } from '../ir/operations/control.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
 import { blockTableSlot } from '../interpret/interpreter.ts';
@@ -10,6 +11,8 @@ import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MAX_FRAMES, MEMORY0_SIZE, RECO
 
 const FRAME_SHIFT = 12;
 const ENTRY_SIZE = 8;
+const PAGE_SIZE = 4096;
+const HEAD = opcodeOf('head');
 
 /** Most blocks: bounds what a guest with nothing but short ones makes us remember. */
 const MAX_BLOCKS = 1 << 19;
@@ -23,6 +26,14 @@ interface FrameCode {
   readonly spillsFrom: Set<number>;
 }
 
+/** Who counts the entries of blocks. */
+export interface CodeWatcher {
+  /** Entries of a block until it is hot. */
+  readonly threshold: number;
+  frameDropped(frame: number): void;
+  allDropped(): void;
+}
+
 /** Store of decoded blocks. */
 export class CodeCache {
   readonly #memory: EngineMemory;
@@ -31,9 +42,20 @@ export class CodeCache {
   readonly #starts: number[] = [];
   readonly #startFrames: number[] = [];
   #free = RECORDS;
+  #watcher: CodeWatcher | undefined;
 
   constructor(memory: EngineMemory) {
     this.#memory = memory;
+  }
+
+  /** Gives every block that is stored from now on a head record. */
+  watch(watcher: CodeWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  /** Frame of the block that a record is in, or -1. */
+  frameOf(record: number): number {
+    return this.#startFrames[this.#blockOf(record)] ?? -1;
   }
 
   /** Record of the block that starts at a machine address, or 0; puts it (back) into the block table. */
@@ -65,8 +87,9 @@ export class CodeCache {
    * @returns the record to run. A frame that had no code before must leave the write TLB: ask `hasCode` first
    */
   store(address: number, records: Uint8Array, spill: number): number {
-    const record = this.place(records);
-    this.#free += records.length;
+    const watched = spill < 0 ? this.#watcher : undefined;
+    const record = this.place(watched === undefined ? records : withHead(records, address, watched.threshold));
+    this.#free += records.length + (watched === undefined ? 0 : RECORD_SIZE);
     const frame = address >>> FRAME_SHIFT;
     this.#starts.push(record);
     this.#startFrames.push(frame);
@@ -107,6 +130,7 @@ export class CodeCache {
 
   /** Drops everything. */
   dropAll(): void {
+    this.#watcher?.allDropped();
     this.#frames.clear();
     this.#starts.length = 0;
     this.#startFrames.length = 0;
@@ -133,6 +157,7 @@ export class CodeCache {
   }
 
   #forget(frame: number, code: FrameCode): void {
+    this.#watcher?.frameDropped(frame);
     this.#frames.delete(frame);
     this.#memory.u8[CODE_MAP + frame] = 0;
     const { u32 } = this.#memory;
@@ -170,4 +195,15 @@ export class CodeCache {
       return;
     }
   }
+}
+
+/** The records of a block behind a head record. */
+function withHead(records: Uint8Array, address: number, threshold: number): Uint8Array {
+  const bytes = new Uint8Array(RECORD_SIZE + records.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(Rec.OPCODE, HEAD, true);
+  view.setUint16(Rec.RIP, address % PAGE_SIZE, true);
+  view.setInt32(Rec.IMM, threshold, true);
+  bytes.set(records, RECORD_SIZE);
+  return bytes;
 }

@@ -50,6 +50,18 @@ export class CodeSource {
     return this.#cache.store(address, this.#records(), spill);
   }
 
+  /** Record of the block at a machine address of the code page, decoded if need be; 0 when it runs over the page's end. */
+  ensure(address: number): number {
+    const known = this.#cache.lookup(address);
+    if (known !== 0) return known;
+    const offset = address % PAGE_SIZE;
+    const page = this.#machine.u8.subarray(address - offset, address - offset + PAGE_SIZE);
+    this.#builder.reset();
+    if (buildBlock(page, offset, PAGE_SIZE, this.#builder, Infinity, -1) === BlockEnd.NEEDS_NEXT_PAGE) return 0;
+    this.decodedBlocks++;
+    return this.#cache.store(address, this.#records(), -1);
+  }
+
   /** Record of a block with only the instruction at rip, not kept. Faults as in `find`. */
   single(): number {
     const address = this.#locate();

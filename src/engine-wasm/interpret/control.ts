@@ -5,7 +5,7 @@ import { Cpu, Gpr } from '../../engine/index.ts';
 import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
 import { COMPARE_AND_JUMPS, pushFusedCondition } from '../ir/operations/compare-and-jump.ts';
 import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
-import { ExitCode } from '../ir/exit-code.ts';
+import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { Word } from '../runtime/layout.ts';
@@ -17,7 +17,7 @@ import { emitPush, emitStackLoad } from './memory-access.ts';
 const RSP = gprSlot(Gpr.RSP);
 
 /** Instructions that a runtime helper counts for besides its own: a guest cannot stretch its time with slow ones. */
-const HELPER_COST = 32;
+export const HELPER_COST = 32;
 
 /** Where control goes from a record. */
 export interface Targets {
@@ -52,15 +52,13 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
     case 'jnz64':
       e.read('a', M.i64Load);
       f.op(W.i64Eqz);
-      if (name === 'jnz64') f.op(W.i32Eqz);
-      emitConditionalJump(e, targets);
+      emitZeroJump(e, name === 'jnz64', targets);
       break;
     case 'jz32':
     case 'jnz32':
       e.read('a', M.i32Load);
       f.op(W.i32Eqz);
-      if (name === 'jnz32') f.op(W.i32Eqz);
-      emitConditionalJump(e, targets);
+      emitZeroJump(e, name === 'jnz32', targets);
       break;
     case 'jmpr':
       e.read('c', M.i64Load);
@@ -79,13 +77,7 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
       emitDispatch(e, targets);
       break;
     case 'ret':
-      emitStackLoad(e);
-      e.writeState(RSP, M.i64Store, () => {
-        f.get(e.locals.address).i64(8).op(W.i64Add);
-        e.imm64();
-        f.op(W.i64Add);
-      });
-      f.get(e.i64[0]).set(e.locals.rip);
+      emitReturn(e);
       emitDispatch(e, targets);
       break;
     case 'exit':
@@ -98,29 +90,22 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
       emitNext(e, targets);
       break;
     case 'helper':
-      e.markRecord();
-      f.get(e.locals.budget).i32(HELPER_COST).op(W.i32Sub).set(e.locals.budget);
-      f.get(e.locals.record);
-      e.imm32();
-      f.call(e.callees.helper);
-      f.if();
-      e.leave(ExitCode.EXCEPTION);
-      f.end();
+      emitHelper(e);
       emitNext(e, targets);
       break;
     case 'nextpage':
-      e.markRecord();
-      e.imm32();
-      f.call(e.callees.checkNextPage).op(W.i32Eqz);
-      f.if();
-      e.writeState(Cpu.RIP, M.i64Store, () => pushCodeAddress(e, () => pushOwnOffset(e)));
-      e.leave(ExitCode.DISPATCH);
-      f.end();
+      emitNextPageCheck(e);
       emitNext(e, targets);
       break;
     case 'rdtsc':
       f.call(e.callees.readTsc);
       emitNext(e, targets);
+      break;
+    case 'head':
+      emitHead(e, targets);
+      break;
+    case 'compiled':
+      emitCompiled(e, targets);
       break;
     default:
       bug(`the interpreter has no control operation ${name}`);
@@ -130,6 +115,78 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
 /** Goes on with the following record. */
 export function emitNext(e: InterpreterEmitter, targets: Targets): void {
   e.f.get(e.locals.record).i32(RECORD_SIZE).op(W.i32Add).set(e.locals.record).branch(targets.next);
+}
+
+/** Pops the return address into the `rip` local. */
+function emitReturn(e: InterpreterEmitter): void {
+  const f = e.f;
+  emitStackLoad(e);
+  e.writeState(RSP, M.i64Store, () => {
+    f.get(e.locals.address).i64(8).op(W.i64Add);
+    e.imm64();
+    f.op(W.i64Add);
+  });
+  f.get(e.i64[0]).set(e.locals.rip);
+}
+
+/** Calls a runtime helper; leaves when it has raised an exception. */
+function emitHelper(e: InterpreterEmitter): void {
+  const f = e.f;
+  e.markRecord();
+  f.get(e.locals.budget).i32(HELPER_COST).op(W.i32Sub).set(e.locals.budget);
+  f.get(e.locals.record);
+  e.imm32();
+  f.call(e.callees.helper);
+  f.if();
+  e.leave(ExitCode.EXCEPTION);
+  f.end();
+}
+
+/** Leaves when the following page is in another frame than when the block was made. */
+function emitNextPageCheck(e: InterpreterEmitter): void {
+  const f = e.f;
+  e.markRecord();
+  e.imm32();
+  f.call(e.callees.checkNextPage).op(W.i32Eqz);
+  f.if();
+  e.writeState(Cpu.RIP, M.i64Store, () => pushCodeAddress(e, () => pushOwnOffset(e)));
+  e.leave(ExitCode.DISPATCH);
+  f.end();
+}
+
+/** Counts an entry of the block; leaves when it has become hot. */
+function emitHead(e: InterpreterEmitter, targets: Targets): void {
+  const f = e.f;
+  const count = e.i32[0];
+  const { record } = e.locals;
+  f.get(record).get(record).mem(M.i32Load, Rec.IMM).i32(1).op(W.i32Sub).tee(count).mem(M.i32Store, Rec.IMM);
+  f.get(count).op(W.i32Eqz).if();
+  e.markRecord();
+  e.writeState(Cpu.RIP, M.i64Store, () => pushCodeAddress(e, () => pushOwnOffset(e)));
+  e.leave(ExitCode.HOT);
+  f.end();
+  emitNext(e, targets);
+}
+
+/** Calls the compiled function of the block and goes on where it says. */
+function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
+  const f = e.f;
+  const code = e.i32[0];
+  const { record, budget, tlb, rip, charge, linkFrom } = e.locals;
+  f.get(budget).get(tlb).get(record).mem(M.i32Load, Rec.IMM).callIndirect(e.callees.compiledType).set(code);
+  e.readState(Word.BUDGET, M.i32Load);
+  f.set(budget);
+  f.get(code).op(W.i32Eqz).if();
+  e.readState(Cpu.RIP, M.i64Load);
+  f.set(rip);
+  e.readState(Word.RECORD, M.i32Load);
+  f.set(record).i32(0).set(charge).i32(0).set(linkFrom).branch(targets.dispatch);
+  f.end();
+  f.get(code).i32(CompiledExit.RESUME_RECORD).op(W.i32Eq).if();
+  e.readState(Word.RESUME, M.i32Load);
+  f.set(record).branch(targets.next);
+  f.end();
+  f.get(code).return();
 }
 
 /** Pushes CODE_PAGE + the i32 offset that `offset` pushes. */
@@ -148,6 +205,12 @@ function charge(e: InterpreterEmitter): void {
   e.f.get(budget);
   e.number('b');
   e.f.op(W.i32Sub).set(budget);
+}
+
+/** Jumps on the pushed result of a test for zero, or on its opposite. */
+function emitZeroJump(e: InterpreterEmitter, opposite: boolean, targets: Targets): void {
+  if (opposite) e.f.op(W.i32Eqz);
+  emitConditionalJump(e, targets);
 }
 
 function emitConditionalJump(e: InterpreterEmitter, targets: Targets): void {

@@ -3,15 +3,15 @@
 
 import { Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
-import type { OpEmitter } from '../ir/operation.ts';
 import { type Field, FIELD_OFFSET, Rec } from '../ir/record.ts';
 import { Word } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M } from '../wasm/instructions.ts';
 import type { Callees, Locals } from './locals.ts';
+import type { AccessEmitter } from './memory-access.ts';
 
 /** Emits operands as loads from the current record and from memory 0. */
-export class InterpreterEmitter implements OpEmitter {
+export class InterpreterEmitter implements AccessEmitter {
   readonly f: FunctionBuilder;
   readonly locals: Locals;
   readonly callees: Callees;
@@ -47,6 +47,10 @@ export class InterpreterEmitter implements OpEmitter {
 
   number(field: Field): void {
     this.f.get(this.locals.record).mem(M.i32Load16U, FIELD_OFFSET[field]);
+  }
+
+  number64(field: Field): void {
+    this.f.get(this.locals.record).mem(M.i64Load16U, FIELD_OFFSET[field]);
   }
 
   imm32(): void {
@@ -90,6 +94,10 @@ export class InterpreterEmitter implements OpEmitter {
   /** Notes the current record for the runtime. */
   markRecord(): void {
     this.writeState(Word.RECORD, M.i32Store, () => this.f.get(this.locals.record));
+  }
+
+  afterSlowStore(): void {
+    // the code cache has put a jump behind the running instruction if need be
   }
 
   /** Returns from the interpreter with a constant exit code. */

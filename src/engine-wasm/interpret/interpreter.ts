@@ -9,6 +9,7 @@ import { Rec } from '../ir/record.ts';
 import {
   BLOCK_TABLE,
   BLOCK_TABLE_BITS,
+  MAX_COMPILED,
   MEMORY0_SIZE,
   Tlb,
   TLB_ENTRIES,
@@ -48,9 +49,15 @@ export interface RuntimeImports {
 /** What the generated module exports. */
 export interface InterpreterExports {
   /** Runs records from `record` on. @returns an `ExitCode` */
-  run(record: number, budget: number): number;
+  readonly run: (record: number, budget: number) => number;
+  /** Functions that `compiled` records name. */
+  readonly compiled: WebAssembly.Table;
+  /** Slow paths of memory accesses, for compiled code. */
+  readonly slowLoad: (bytes: number) => number;
+  readonly slowLoadForWrite: (bytes: number) => number;
+  readonly slowStore: (bytes: number) => number;
   /** Walks the page tables of the current mode. @returns a `WalkResult` */
-  walk(address: bigint, access: number): number;
+  readonly walk: (address: bigint, access: number) => number;
 }
 
 /** Slot of the block table that a machine address maps to, as a byte offset in the table. */
@@ -76,7 +83,19 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
   const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
   const walk = addWalk(module);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
-  const run = buildRun(operations, { ...slow, walk, helper, string, readTsc, checkNextPage });
+  const run = buildRun(operations, {
+    ...slow,
+    walk,
+    helper,
+    string,
+    readTsc,
+    checkNextPage,
+    compiledType: module.type([i32, i32], [i32]),
+  });
+  module.exportTable('compiled', MAX_COMPILED);
+  module.exportFunction('slowLoad', slow.slowLoad);
+  module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
+  module.exportFunction('slowStore', slow.slowStore);
   module.exportFunction('run', module.addFunction(module.type([i32, i32], [i32]), run));
   return module.encode();
 }

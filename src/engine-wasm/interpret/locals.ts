@@ -46,6 +46,8 @@ export interface Callees {
   readonly readTsc: number;
   /** (machine address of the following page's expected frame) -> 1 when the code may run. */
   readonly checkNextPage: number;
+  /** Type of compiled functions: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
+  readonly compiledType: number;
 }
 
 /** Declares the locals; the function has two parameters. */

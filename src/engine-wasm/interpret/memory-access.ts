@@ -5,20 +5,38 @@
 import { Gpr } from '../../engine/index.ts';
 import { Vector } from '../../x86/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
-import type { MemoryAccess } from '../ir/operation.ts';
+import type { MemoryAccess, OpEmitter } from '../ir/operation.ts';
+import type { Field } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word } from '../runtime/layout.ts';
 import { M, W } from '../wasm/instructions.ts';
-import type { InterpreterEmitter } from './emitter.ts';
+import type { Callees, Locals } from './locals.ts';
 
 const MACHINE = 1;
 const RSP = gprSlot(Gpr.RSP);
 const ENTRY_SHIFT = 8; // page number * TLB_ENTRY_SIZE: >> 12 << 4
 const ENTRY_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
+const NOTHING = (): void => {};
 const FRAME = 8; // offset of the frame's machine address in an entry
 
+/** What the emission of a memory access needs beside the operands. The interpreter and the compiler each have one. */
+export interface AccessEmitter extends OpEmitter {
+  readonly locals: Pick<Locals, 'tlb' | 'address' | 'entry' | 'offset' | 'writeBack'>;
+  readonly callees: Callees;
+  /** Pushes a field's own number as i64. */
+  number64(field: Field): void;
+  /** Notes the current record for the runtime. */
+  markRecord(): void;
+  /** Leaves the code with a constant exit code. */
+  leave(code: number): void;
+  /** Leaves the code with the exit code that `code` pushes. */
+  leaveWith(code: () => void): void;
+  /** Called behind a slow store, which may have dropped the running code. @param finish - emits the rest of the record */
+  afterSlowStore(finish: () => void): void;
+}
+
 /** Emits one memory operation. */
-export function emitMemoryAccess(e: InterpreterEmitter, access: MemoryAccess): void {
+export function emitMemoryAccess(e: AccessEmitter, access: MemoryAccess): void {
   switch (access.action) {
     case 'address':
       return emitAddressOnly(e, access);
@@ -40,39 +58,48 @@ export function emitMemoryAccess(e: InterpreterEmitter, access: MemoryAccess): v
   }
 }
 
-/** Pushes an 8-byte value on the guest stack: faults leave RSP alone. */
-export function emitPush(e: InterpreterEmitter, value: () => void): void {
+/**
+ * Pushes an 8-byte value on the guest stack: faults leave RSP alone.
+ * @param leave - how to leave the record when the store has dropped the running code; without it, for the next record
+ */
+export function emitPush(e: AccessEmitter, value: () => void, leave?: () => void): void {
+  const moveStack = (): void => e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address));
   e.readState(RSP, M.i64Load);
   e.f.i64(8).op(W.i64Sub);
   emitStore(
     e,
     { action: 'store', bytes: 8, indexed: false, memoryCode: M.i64Store, slotCode: M.i64Load, aligned: false },
     value,
+    () => {
+      moveStack();
+      leave?.();
+    },
   );
-  e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address));
+  moveStack();
 }
 
 /** Leaves the 8 bytes at the top of the guest stack in the first i64 scratch local; RSP stays. */
-export function emitStackLoad(e: InterpreterEmitter): void {
+export function emitStackLoad(e: AccessEmitter): void {
   const f = e.f;
   e.readState(RSP, M.i64Load);
   pushMachineAddress(e, 8, Tlb.READ, e.callees.slowLoad);
   f.mem(M.i64Load, 0, MACHINE).set(e.i64[0]);
 }
 
-function emitPop(e: InterpreterEmitter): void {
+function emitPop(e: AccessEmitter): void {
   emitStackLoad(e);
   e.writeState(RSP, M.i64Store, () => e.f.get(e.locals.address).i64(8).op(W.i64Add));
   e.write('a', M.i64Store, () => e.f.get(e.i64[0]));
 }
 
 /** Pushes slot b (+ slot c << d) + imm. */
-function pushAddress(e: InterpreterEmitter, access: MemoryAccess): void {
+function pushAddress(e: AccessEmitter, access: MemoryAccess): void {
   const f = e.f;
   e.read('b', M.i64Load);
   if (access.indexed) {
     e.read('c', M.i64Load);
-    f.get(e.locals.record).mem(M.i64Load16U, 14).op(W.i64Shl).op(W.i64Add);
+    e.number64('d');
+    f.op(W.i64Shl).op(W.i64Add);
   }
   e.imm64();
   f.op(W.i64Add);
@@ -89,7 +116,7 @@ function pushAddress(e: InterpreterEmitter, access: MemoryAccess): void {
   }
 }
 
-function emitAddressOnly(e: InterpreterEmitter, access: MemoryAccess): void {
+function emitAddressOnly(e: AccessEmitter, access: MemoryAccess): void {
   e.write('a', access.slotCode, () => {
     pushAddress(e, access);
     if (access.bytes === 4) e.f.i64(0xffffffffn).op(W.i64And);
@@ -97,7 +124,7 @@ function emitAddressOnly(e: InterpreterEmitter, access: MemoryAccess): void {
 }
 
 /** Takes an i64 virtual address from the stack, keeps it in `address` and leaves the TLB lookup's verdict: i32 1 on a miss. */
-function pushTlbMiss(e: InterpreterEmitter, bytes: number, tlb: number): void {
+function pushTlbMiss(e: AccessEmitter, bytes: number, tlb: number): void {
   const { address, entry, offset } = e.locals;
   e.f
     .tee(address)
@@ -120,7 +147,7 @@ function pushTlbMiss(e: InterpreterEmitter, bytes: number, tlb: number): void {
 }
 
 /** Pushes the machine address of a TLB hit. */
-function pushHit(e: InterpreterEmitter, tlb: number): void {
+function pushHit(e: AccessEmitter, tlb: number): void {
   e.f
     .get(e.locals.offset)
     .op(W.i32WrapI64)
@@ -130,13 +157,13 @@ function pushHit(e: InterpreterEmitter, tlb: number): void {
 }
 
 /** Notes the access for the slow path. */
-function noteSlow(e: InterpreterEmitter): void {
+function noteSlow(e: AccessEmitter): void {
   e.markRecord();
   e.writeState(Word.SLOW_ADDRESS, M.i64Store, () => e.f.get(e.locals.address));
 }
 
 /** Takes an i64 virtual address from the stack and pushes a machine address; leaves the code on a fault. */
-function pushMachineAddress(e: InterpreterEmitter, bytes: number, tlb: number, slow: number): void {
+function pushMachineAddress(e: AccessEmitter, bytes: number, tlb: number, slow: number): void {
   const f = e.f;
   const machine = e.i32[0];
   pushTlbMiss(e, bytes, tlb);
@@ -153,7 +180,7 @@ function pushMachineAddress(e: InterpreterEmitter, bytes: number, tlb: number, s
   f.get(machine);
 }
 
-function emitLoad(e: InterpreterEmitter, access: MemoryAccess, tlb: number, slow: number): void {
+function emitLoad(e: AccessEmitter, access: MemoryAccess, tlb: number, slow: number): void {
   const f = e.f;
   const machine = e.i32[0];
   pushMachineAddress(e, access.bytes, tlb, slow);
@@ -175,12 +202,12 @@ function emitLoad(e: InterpreterEmitter, access: MemoryAccess, tlb: number, slow
 }
 
 /** Takes an i64 virtual address from the stack. */
-function emitStore(e: InterpreterEmitter, access: MemoryAccess, value: () => void): void {
+function emitStore(e: AccessEmitter, access: MemoryAccess, value: () => void, finish = NOTHING): void {
   const f = e.f;
   pushTlbMiss(e, access.bytes, Tlb.WRITE);
   f.if();
   noteSlow(e);
-  emitSlowStore(e, access, value);
+  emitSlowStore(e, access, value, finish);
   f.else();
   pushHit(e, Tlb.WRITE);
   value();
@@ -188,13 +215,13 @@ function emitStore(e: InterpreterEmitter, access: MemoryAccess, value: () => voi
   f.end();
 }
 
-function emitStoreBack(e: InterpreterEmitter, access: MemoryAccess): void {
+function emitStoreBack(e: AccessEmitter, access: MemoryAccess): void {
   const f = e.f;
   const value = (): void => e.read('a', access.slotCode);
   f.get(e.locals.writeBack).i32(-1).op(W.i32Eq);
   f.if();
   e.markRecord();
-  emitSlowStore(e, access, value);
+  emitSlowStore(e, access, value, NOTHING);
   f.else();
   f.get(e.locals.writeBack);
   value();
@@ -202,7 +229,7 @@ function emitStoreBack(e: InterpreterEmitter, access: MemoryAccess): void {
   f.end();
 }
 
-function emitSlowStore(e: InterpreterEmitter, access: MemoryAccess, value: () => void): void {
+function emitSlowStore(e: AccessEmitter, access: MemoryAccess, value: () => void, finish: () => void): void {
   const f = e.f;
   const code = e.i32[0];
   e.writeState(Word.SLOW_VALUE, access.bytes === 16 ? M.v128Store : M.i64Store, value);
@@ -210,4 +237,5 @@ function emitSlowStore(e: InterpreterEmitter, access: MemoryAccess, value: () =>
   f.if();
   e.leaveWith(() => f.get(code));
   f.end();
+  e.afterSlowStore(finish);
 }

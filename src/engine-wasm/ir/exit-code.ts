@@ -24,4 +24,14 @@ export const ExitCode = {
   RESUME: 10,
   /** The target of the current record, in RIP, cannot be walked to. */
   NO_TARGET: 11,
+  /** The head record has counted to its end: RIP is at its block. */
+  HOT: 12,
+} as const;
+
+/** What compiled code returns beside exit codes, to the interpreter that has called it. */
+export const CompiledExit = {
+  /** RIP is set; look the block up and go on. */
+  LOOK_UP: 0,
+  /** Go on with the record that `Word.RESUME` names. */
+  RESUME_RECORD: 0x100,
 } as const;

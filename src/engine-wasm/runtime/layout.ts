@@ -18,6 +18,8 @@ export const Word = {
   WRITE_BACK: 0x418,
   /** Error code of a page fault without the U bit; its address is SLOW_ADDRESS. u32 */
   FAULT_CODE: 0x41c,
+  /** Record that the interpreter goes on with after compiled code. u32 */
+  RESUME: 0x430,
   /** Datum of a slow store; 16 bytes. */
   SLOW_VALUE: 0x420,
   /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
@@ -49,6 +51,9 @@ export const TLB_LOG_ENTRIES = 2048;
 
 /** Page address of empty TLB entries, not canonical; its own entry (number 0) is marked with the next page instead. */
 export const NO_PAGE = 0x7fff_0000_0000_0000n;
+
+/** Places of the table of compiled functions. */
+export const MAX_COMPILED = 16384;
 
 /** One byte per machine frame: 1 when decoded code of it exists. */
 export const CODE_MAP = 0x100000;

@@ -15,6 +15,11 @@ export class Bytes {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** Appends one byte. */
   byte(value: number): void {
     if (this.#length === this.#buffer.length) this.#grow(1);

@@ -106,7 +106,8 @@ export class FunctionBuilder {
 
   i64(value: bigint | number): this {
     this.#code.byte(I64_CONST);
-    this.#code.signed64(BigInt(value));
+    if (typeof value === 'number' && (value | 0) === value) this.#code.signed(value);
+    else this.#code.signed64(BigInt(value));
     return this;
   }
 
@@ -182,6 +183,14 @@ export class FunctionBuilder {
     return this.op(W.return);
   }
 
+  /** Puts the code of another builder, which shares this one's local variables and has closed all its blocks, before this one's. */
+  prepend(other: FunctionBuilder): void {
+    const code = this.#code.view().slice();
+    this.#code.clear();
+    this.#code.append(other.#code.view());
+    this.#code.append(code);
+  }
+
   /** The encoded body: local declarations, code and the final `end`. */
   body(): Uint8Array {
     if (this.#depth !== 0) bug('a WebAssembly block is still open');
@@ -208,4 +217,3 @@ export class FunctionBuilder {
     return ++this.#depth;
   }
 }
-

@@ -8,7 +8,9 @@ import type { ValueTypeCode } from './instructions.ts';
 export const IMPORT_MODULE = 'e';
 
 const KIND_FUNCTION = 0;
+const KIND_TABLE = 1;
 const KIND_MEMORY = 2;
+const FUNCTION_REFERENCE = 0x70;
 const SHARED_WITH_MAXIMUM = 3;
 const UNSHARED_WITH_MAXIMUM = 1;
 const FUNCTION_TYPE = 0x60;
@@ -26,7 +28,8 @@ export class ModuleBuilder {
   readonly #typeBytes: Uint8Array[] = [];
   readonly #imports: { name: string; kind: number; description: Bytes }[] = [];
   readonly #functions: { type: number; builder: FunctionBuilder }[] = [];
-  readonly #exports: { name: string; index: number }[] = [];
+  readonly #exports: { name: string; kind: number; index: number }[] = [];
+  #tableSize = 0;
   #nrImportedFunctions = 0;
 
   /** Index of a function type, made when it is new. */
@@ -61,6 +64,12 @@ export class ModuleBuilder {
     this.#imports.push({ name, kind: KIND_MEMORY, description });
   }
 
+  /** Makes and exports the table of functions, table 0, with exactly `size` places. */
+  exportTable(name: string, size: number): void {
+    this.#tableSize = size;
+    this.#exports.push({ name, kind: KIND_TABLE, index: 0 });
+  }
+
   /** Adds a function and returns its index; its body may still grow until `encode`. */
   addFunction(type: number, builder: FunctionBuilder): number {
     this.#functions.push({ type, builder });
@@ -68,7 +77,7 @@ export class ModuleBuilder {
   }
 
   exportFunction(name: string, index: number): void {
-    this.#exports.push({ name, index });
+    this.#exports.push({ name, kind: KIND_FUNCTION, index });
   }
 
   /** The binary module. */
@@ -97,10 +106,17 @@ export class ModuleBuilder {
     section(3, this.#functions.length, (bytes) => {
       for (const item of this.#functions) bytes.unsigned(item.type);
     });
+    if (this.#tableSize > 0)
+      section(4, 1, (bytes) => {
+        bytes.byte(FUNCTION_REFERENCE);
+        bytes.byte(UNSHARED_WITH_MAXIMUM);
+        bytes.unsigned(this.#tableSize);
+        bytes.unsigned(this.#tableSize);
+      });
     section(7, this.#exports.length, (bytes) => {
       for (const item of this.#exports) {
         bytes.name(item.name);
-        bytes.byte(KIND_FUNCTION);
+        bytes.byte(item.kind);
         bytes.unsigned(item.index);
       }
     });

@@ -1,5 +1,9 @@
 // Control records: jumps, calls, returns, exits to the hypervisor. The back ends emit them by name.
-//
+// Their columns are explained below.
+
+import type { Operation } from '../operation.ts';
+import { CONDITIONS } from './condition.ts';
+
 //   jmp      b = instructions so far, imm = target relative to the code page, LINK
 //   j<cc>    like jmp when the condition holds, else on to the next record
 //   jz64 ..  like j<cc>, condition on slot a: zero / not zero
@@ -12,9 +16,8 @@
 //   helper   imm = number of the runtime helper; a, b = its slots, c and d = its argument of 32 bits, c the low half
 //   nextpage imm = machine frame that the following page must be; leaves to the dispatcher when it is not
 //   rdtsc    eax and edx get the time stamp counter
-
-import type { Operation } from '../operation.ts';
-import { CONDITIONS } from './condition.ts';
+//   head     first record of a block that is watched: imm = entries left until the block counts as hot
+//   compiled in the place of a head: imm = number of the compiled function that runs the block
 
 /** Names of the control operations that have a LINK. They come first in the table of operations. */
 const LINKED_NAMES: readonly string[] = [
@@ -27,7 +30,18 @@ const LINKED_NAMES: readonly string[] = [
   'call',
 ];
 
-const OTHER_NAMES: readonly string[] = ['jmpr', 'callr', 'ret', 'exit', 'string', 'helper', 'nextpage', 'rdtsc'];
+const OTHER_NAMES: readonly string[] = [
+  'jmpr',
+  'callr',
+  'ret',
+  'exit',
+  'string',
+  'helper',
+  'nextpage',
+  'rdtsc',
+  'head',
+  'compiled',
+];
 
 /** Number of `jmp`. */
 export const JMP = 0;

@@ -1,0 +1,277 @@
+// Emits a region as one WebAssembly function: walks the dominator tree, so that every jump becomes a branch to
+// an enclosing block or loop. What leaves the region goes to the one epilogue.
+
+import { bug } from '../../base/index.ts';
+import { Gpr } from '../../engine/index.ts';
+import type { Callees } from '../interpret/locals.ts';
+import { emitMemoryAccess, emitPush, emitStackLoad } from '../interpret/memory-access.ts';
+import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
+import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
+import { COMPARE_AND_JUMPS, type CompareAndJump, pushFusedCondition } from '../ir/operations/compare-and-jump.ts';
+import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
+import { Rec, RECORD_SIZE } from '../ir/record.ts';
+import { gprSlot } from '../ir/slots.ts';
+import type { EngineMemory } from '../runtime/engine-memory.ts';
+import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
+import { M, W } from '../wasm/instructions.ts';
+import { CompilerEmitter } from './emitter.ts';
+import type { Region, RegionNode } from './region.ts';
+import { analyse, type Structure } from './structure.ts';
+
+const RSP = gprSlot(Gpr.RSP);
+const NR_PARAMETERS = 2;
+const FUSED: ReadonlyMap<number, CompareAndJump> = new Map(
+  COMPARE_AND_JUMPS.map((pair) => [opcodeOf(pair.name), pair]),
+);
+
+/** The function of a region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
+export function compileRegion(region: Region, memory: EngineMemory, callees: Callees): FunctionBuilder {
+  return new RegionCompiler(region, memory, callees).compile();
+}
+
+class RegionCompiler {
+  readonly #nodes: readonly RegionNode[];
+  readonly #structure: Structure;
+  readonly #memory: EngineMemory;
+  readonly #f = new FunctionBuilder(NR_PARAMETERS);
+  readonly #e: CompilerEmitter;
+  /** Labels of the loops and merge points that are open, by node. */
+  readonly #loops = new Map<number, Label>();
+  readonly #merges = new Map<number, Label>();
+
+  constructor(region: Region, memory: EngineMemory, callees: Callees) {
+    this.#nodes = region.nodes;
+    this.#structure = analyse(region.nodes);
+    this.#memory = memory;
+    this.#e = new CompilerEmitter(this.#f, callees, memory, region.frame);
+  }
+
+  compile(): FunctionBuilder {
+    const f = this.#f;
+    this.#e.epilogue = f.block();
+    this.#emitTree(0);
+    f.op(W.unreachable).end();
+    this.#e.emitEpilogue();
+    const prologue = new FunctionBuilder(NR_PARAMETERS);
+    this.#e.emitPrologue(prologue);
+    f.prepend(prologue);
+    return f;
+  }
+
+  /** Emits a node and everything that it dominates; control never falls out of the code. */
+  #emitTree(node: number): void {
+    const f = this.#f;
+    const { isLoop, merges } = this.#structure;
+    const isLoopHead = isLoop[node] !== 0;
+    if (isLoopHead) this.#loops.set(node, f.loop());
+    const inner = merges[node];
+    for (const merge of inner) this.#merges.set(merge, f.block());
+    this.#emitNode(node);
+    for (let n = inner.length - 1; n >= 0; n--) {
+      f.end();
+      this.#emitTree(inner[n]);
+    }
+    if (isLoopHead) f.op(W.unreachable).end();
+  }
+
+  #emitNode(number: number): void {
+    const node = this.#nodes[number];
+    const e = this.#e;
+    const { u16 } = this.#memory;
+    for (let record = node.first; record < node.last; record += RECORD_SIZE) {
+      e.record = record;
+      this.#emitRecord(u16[record >> 1]);
+    }
+    e.record = node.last;
+    switch (node.end) {
+      case 'fall':
+        this.#go(number, node.targets[0], node.charge, u16[(node.last + Rec.RIP) >> 1]);
+        break;
+      case 'jump':
+        this.#goTaken(number);
+        break;
+      case 'branch':
+        this.#emitBranch(number);
+        break;
+      case 'call':
+        this.#emitCall(number);
+        break;
+      case 'return':
+        this.#emitReturn(number);
+        break;
+      case 'leave':
+        this.#emitLeave(OPERATIONS[u16[node.last >> 1]]?.name ?? '');
+    }
+  }
+
+  /** A record that control falls out of. */
+  #emitRecord(opcode: number): void {
+    const e = this.#e;
+    const operation = OPERATIONS[opcode] ?? bug('no such operation');
+    if (operation.kind !== 'control') {
+      if (operation.memory !== undefined) emitMemoryAccess(e, operation.memory);
+      operation.emit?.(e);
+      return;
+    }
+    const f = this.#f;
+    switch (operation.name) {
+      case 'helper':
+        e.callHelper(e.immediate);
+        break;
+      case 'rdtsc':
+        e.callRuntime(() => f.call(e.callees.readTsc));
+        break;
+      case 'string': {
+        const code = e.i32[0];
+        e.callRuntime(() => f.i32(e.record).call(e.callees.string));
+        f.tee(code).if();
+        e.leaveWith(() => f.get(code));
+        f.end();
+        e.ifDropped(() => e.resumeBehind());
+        break;
+      }
+      default:
+        bug(`the compiler has no control operation ${operation.name}`);
+    }
+  }
+
+  #charge(instructions: number): void {
+    const { budget } = this.#e.locals;
+    if (instructions !== 0) this.#f.get(budget).i32(instructions).op(W.i32Sub).set(budget);
+  }
+
+  /** Follows the direct jump in the current record. */
+  #goTaken(from: number): void {
+    const e = this.#e;
+    this.#go(from, this.#nodes[from].targets[0], e.field('b'), e.immediate);
+  }
+
+  /**
+   * Follows an edge.
+   * @param to - node, or -1 when the target is outside
+   * @param charge - instructions
+   * @param offset - of the target, relative to the code page
+   */
+  #go(from: number, to: number, charge: number, offset: number): void {
+    const f = this.#f;
+    const e = this.#e;
+    const { rip, budget, codePage } = e.locals;
+    const setRip = (): void => {
+      f.get(codePage).i64(offset).op(W.i64Add).set(rip);
+    };
+    this.#charge(charge);
+    if (to < 0 || this.#structure.isIrreducible(from, to)) {
+      setRip();
+      e.leaveTo(CompiledExit.LOOK_UP);
+      return;
+    }
+    const { order, isMerge } = this.#structure;
+    if (order[to] <= order[from]) {
+      f.get(budget)
+        .i32(0)
+        .op(W.i32GtS)
+        .branchIf(this.#loops.get(to) ?? bug('a loop is not open'));
+      setRip();
+      e.leaveTo(ExitCode.BUDGET);
+      return;
+    }
+    if (isMerge[to] !== 0) {
+      f.branch(this.#merges.get(to) ?? bug('a merge point is not open'));
+      return;
+    }
+    const { record } = e;
+    this.#emitTree(to);
+    e.record = record;
+  }
+
+  #emitBranch(from: number): void {
+    const e = this.#e;
+    const node = this.#nodes[from];
+    const opcode = this.#memory.u16[node.last >> 1];
+    const pair = FUSED.get(opcode);
+    if (pair === undefined) this.#pushCondition(OPERATIONS[opcode]?.name ?? '');
+    else {
+      OPERATIONS[opcodeOf(pair.compare)]?.emit?.(e);
+      e.record = node.last + RECORD_SIZE;
+      pushFusedCondition(e, pair);
+    }
+    this.#f.if();
+    this.#goTaken(from);
+    this.#f.end();
+    this.#go(from, node.targets[1], 0, 0);
+  }
+
+  #pushCondition(name: string): void {
+    const e = this.#e;
+    const condition = CONDITIONS.findIndex((suffix) => name === `j${suffix}`);
+    if (condition >= 0) {
+      pushCondition(e, condition);
+      return;
+    }
+    e.read('a', name.endsWith('64') ? M.i64Load : M.i32Load);
+    this.#f.op(name.endsWith('64') ? W.i64Eqz : W.i32Eqz);
+    if (name.startsWith('jnz')) this.#f.op(W.i32Eqz);
+  }
+
+  #emitCall(from: number): void {
+    const f = this.#f;
+    const e = this.#e;
+    const { rip, codePage } = e.locals;
+    emitPush(
+      e,
+      () => f.get(codePage).i64(e.field('a')).op(W.i64Add),
+      () => {
+        this.#charge(e.field('b'));
+        f.get(codePage).i64(e.immediate).op(W.i64Add).set(rip);
+        e.leaveTo(CompiledExit.LOOK_UP);
+      },
+    );
+    this.#goTaken(from);
+  }
+
+  #emitReturn(from: number): void {
+    const f = this.#f;
+    const e = this.#e;
+    const node = this.#nodes[from];
+    const { rip, codePage, address } = e.locals;
+    emitStackLoad(e);
+    e.writeState(RSP, M.i64Store, () =>
+      f
+        .get(address)
+        .i64(8 + e.immediate)
+        .op(W.i64Add),
+    );
+    f.get(e.i64[0]).set(rip);
+    const charge = e.field('b');
+    node.targets.forEach((target, n) => {
+      const offset = node.offsets[n] ?? 0;
+      f.get(rip).get(codePage).op(W.i64Sub).i64(offset).op(W.i64Eq).if();
+      this.#go(from, target, charge, offset);
+      f.end();
+    });
+    this.#charge(charge);
+    e.leaveTo(CompiledExit.LOOK_UP);
+  }
+
+  /** A record that always leaves the region. */
+  #emitLeave(name: string): void {
+    const f = this.#f;
+    const e = this.#e;
+    const { rip, codePage } = e.locals;
+    if (name === 'exit') {
+      e.markRecord();
+      e.spillTemps();
+      this.#charge(e.field('b'));
+      e.leave(e.field('a'));
+      return;
+    }
+    e.readState(e.field('c'), M.i64Load);
+    f.set(rip);
+    const go = (): void => {
+      this.#charge(e.field('b'));
+      e.leaveTo(CompiledExit.LOOK_UP);
+    };
+    if (name === 'callr') emitPush(e, () => f.get(codePage).i64(e.field('a')).op(W.i64Add), go);
+    go();
+  }
+}

@@ -1,0 +1,411 @@
+// The compiler's view of an operation's operands: slots and immediates are constants, general registers,
+// temporaries and the flag words are local variables. They are loaded when the function is entered and written
+// back in its one epilogue; other registers stay in the state block.
+
+import { bug } from '../../base/index.ts';
+import { Cpu } from '../../engine/index.ts';
+import { HELPER_COST } from '../interpret/control.ts';
+import type { Callees } from '../interpret/locals.ts';
+import type { AccessEmitter } from '../interpret/memory-access.ts';
+import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
+import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
+import type { EngineMemory } from '../runtime/engine-memory.ts';
+import { CODE_MAP, Word } from '../runtime/layout.ts';
+import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
+import { M, ValueType, W } from '../wasm/instructions.ts';
+
+const NR_GPR = 16;
+const NR_TEMPS = 16;
+
+/** Local variables of a compiled function. Its parameters are the budget (0) and the displacement of the TLBs (1). */
+export interface CompiledLocals {
+  readonly budget: number;
+  readonly tlb: number;
+  readonly address: number;
+  readonly entry: number;
+  readonly offset: number;
+  readonly writeBack: number;
+  readonly codePage: number;
+  readonly rip: number;
+  readonly code: number;
+}
+
+/** Emits operands as locals and constants. */
+export class CompilerEmitter implements AccessEmitter {
+  readonly f: FunctionBuilder;
+  readonly callees: Callees;
+  readonly locals: CompiledLocals;
+  readonly i64: readonly [number, number, number, number, number, number];
+  readonly i32: readonly [number, number, number, number];
+  readonly v128: readonly [number, number, number, number];
+  /** The record that is being emitted. */
+  record = 0;
+  /** The block that ends where the epilogue begins. */
+  epilogue: Label = 0;
+  readonly #memory: EngineMemory;
+  readonly #frame: number;
+  readonly #gpr: number[] = [];
+  readonly #temps: number[] = [];
+  readonly #flagResult: number;
+  readonly #flagAux: number;
+  /** Bit n: general register n is used, written. */
+  #used = 0;
+  #written = 0;
+  /** Bit n: temporary n has been written by a record so far. */
+  #writtenTemps = 0;
+  #flagsWritten = false;
+
+  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, frame: number) {
+    const { i32, i64, v128 } = ValueType;
+    this.f = f;
+    this.callees = callees;
+    this.#memory = memory;
+    this.#frame = frame;
+    for (let n = 0; n < NR_GPR; n++) this.#gpr.push(f.local(i64));
+    this.#flagResult = f.local(i64);
+    this.#flagAux = f.local(i32);
+    this.locals = {
+      budget: 0,
+      tlb: 1,
+      address: f.local(i64),
+      entry: f.local(i32),
+      offset: f.local(i64),
+      writeBack: f.local(i32),
+      codePage: f.local(i64),
+      rip: f.local(i64),
+      code: f.local(i32),
+    };
+    for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
+    this.i64 = [f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64)];
+    this.i32 = [f.local(i32), f.local(i32), f.local(i32), f.local(i32)];
+    this.v128 = [f.local(v128), f.local(v128), f.local(v128), f.local(v128)];
+  }
+
+  /** A field of the current record. */
+  field(field: Field): number {
+    return this.#memory.u16[(this.record + FIELD_OFFSET[field]) >> 1];
+  }
+
+  /** The immediate of the current record. */
+  get immediate(): number {
+    return this.#memory.i32[(this.record + Rec.IMM) >> 2];
+  }
+
+  read(field: Field, load: number, displacement = 0): void {
+    this.readState(this.field(field) + displacement, load);
+  }
+
+  write(field: Field, store: number, value: () => void, displacement = 0): void {
+    this.writeState(this.field(field) + displacement, store, value);
+  }
+
+  number(field: Field): void {
+    this.f.i32(this.field(field));
+  }
+
+  number64(field: Field): void {
+    this.f.i64(this.field(field));
+  }
+
+  imm32(): void {
+    this.f.i32(this.immediate);
+  }
+
+  imm64(): void {
+    this.f.i64(this.immediate);
+  }
+
+  readState(offset: number, load: number): void {
+    const f = this.f;
+    if (offset === Cpu.FLAG_AUX) {
+      if (load !== M.i32Load) bug(`a read of the flags by ${load}`);
+      f.get(this.#flagAux);
+      return;
+    }
+    if (offset === Cpu.ZERO && load === M.i64Load) {
+      f.i64(0);
+      return;
+    }
+    if (offset === Cpu.CODE_PAGE && load === M.i64Load) {
+      f.get(this.locals.codePage);
+      return;
+    }
+    const local = this.#localOf(offset, false);
+    if (local < 0) f.i32(0).mem(load, offset);
+    else if (load > 0xff) {
+      // a vector load: through the state block, which may be outdated
+      f.i32(0)
+        .get(local)
+        .mem(M.i64Store, offset & ~7)
+        .i32(0)
+        .mem(load, offset);
+    } else readLocal(f, local, (offset & 7) * 8, load);
+  }
+
+  writeState(offset: number, store: number, value: () => void): void {
+    const f = this.f;
+    if (offset === Cpu.FLAG_AUX) {
+      if (store !== M.i32Store) bug(`a write of the flags by ${store}`);
+      value();
+      f.set(this.#flagAux);
+      this.#flagsWritten = true;
+      return;
+    }
+    const local = this.#localOf(offset, true);
+    if (local < 0) {
+      f.i32(0);
+      value();
+      f.mem(store, offset);
+      return;
+    }
+    value();
+    writeLocal(f, local, (offset & 7) * 8, store);
+  }
+
+  setFlags(result: () => void, aux: () => void): void {
+    result();
+    this.f.set(this.#flagResult);
+    aux();
+    this.f.set(this.#flagAux);
+    this.#flagsWritten = true;
+  }
+
+  callHelper(index: number): void {
+    const { budget } = this.locals;
+    this.f.get(budget).i32(HELPER_COST).op(W.i32Sub).set(budget);
+    this.callRuntime(() => this.f.i32(this.record).i32(index).call(this.callees.helper));
+    this.f.if();
+    this.leave(ExitCode.EXCEPTION);
+    this.f.end();
+  }
+
+  raise(vector: number): void {
+    this.f.i32(0).i32(vector).mem(M.i32Store, Word.DETAIL);
+    this.markRecord();
+    this.leave(ExitCode.EXCEPTION);
+  }
+
+  markRecord(): void {
+    this.f.i32(0).i32(this.record).mem(M.i32Store, Word.RECORD);
+  }
+
+  leave(code: number): void {
+    this.leaveWith(() => this.f.i32(code));
+  }
+
+  leaveWith(code: () => void): void {
+    code();
+    this.f.set(this.locals.code).branch(this.epilogue);
+  }
+
+  /** Leaves for the address in the `rip` local. @param code - a `CompiledExit` or `ExitCode` */
+  leaveTo(code: number): void {
+    this.markRecord();
+    this.f.i32(0).get(this.locals.rip).mem(M.i64Store, Cpu.RIP);
+    this.leave(code);
+  }
+
+  afterSlowStore(finish: () => void): void {
+    this.ifDropped(() => {
+      finish();
+      this.resumeBehind();
+    });
+  }
+
+  /** Emits code for the case that the region's own code has been dropped. */
+  ifDropped(then: () => void): void {
+    this.f
+      .i32(0)
+      .mem(M.i32Load8U, CODE_MAP + this.#frame)
+      .op(W.i32Eqz)
+      .if();
+    then();
+    this.f.end();
+  }
+
+  /** Lets the interpreter go on with the record behind the current one. */
+  resumeBehind(): void {
+    this.spillTemps();
+    this.f
+      .i32(0)
+      .i32(this.record + RECORD_SIZE)
+      .mem(M.i32Store, Word.RESUME);
+    this.leave(CompiledExit.RESUME_RECORD);
+  }
+
+  /** Calls a function that sees and changes the registers in the state block; its results stay on the stack. */
+  callRuntime(call: () => void): void {
+    const f = this.f;
+    this.markRecord();
+    f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
+    for (const field of ['a', 'b'] as const) {
+      const temp = (this.field(field) - Cpu.TEMP) >> 3;
+      if (temp >= 0 && temp < NR_TEMPS) this.#writtenTemps |= 1 << temp;
+    }
+    this.#used = this.#written = 0xffff;
+    this.#flagsWritten = true;
+    this.#storeRegisters();
+    this.spillTemps();
+    call();
+    this.#loadRegisters();
+    for (let n = 0; n < NR_TEMPS; n++)
+      if ((this.#writtenTemps & (1 << n)) !== 0)
+        f.i32(0)
+          .mem(M.i64Load, Cpu.TEMP + n * 8)
+          .set(this.#temps[n]);
+  }
+
+  /** Writes the temporaries that the interpreter or the runtime may want to see to the state block. */
+  spillTemps(): void {
+    for (let n = 0; n < NR_TEMPS; n++)
+      if ((this.#writtenTemps & (1 << n)) !== 0)
+        this.f
+          .i32(0)
+          .get(this.#temps[n])
+          .mem(M.i64Store, Cpu.TEMP + n * 8);
+  }
+
+  /** Emits the epilogue: writes back what the function has written and returns the code. */
+  emitEpilogue(): void {
+    this.#storeRegisters();
+    this.f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
+    this.f.get(this.locals.code).return();
+  }
+
+  /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
+  emitPrologue(into: FunctionBuilder): void {
+    this.#loadRegisters(into);
+    into.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).set(this.locals.codePage);
+  }
+
+  #loadRegisters(f: FunctionBuilder = this.f): void {
+    for (let n = 0; n < NR_GPR; n++)
+      if (((this.#used | this.#written) & (1 << n)) !== 0)
+        f.i32(0)
+          .mem(M.i64Load, Cpu.GPR + n * 8)
+          .set(this.#gpr[n]);
+    f.i32(0).mem(M.i64Load, Cpu.FLAG_RESULT).set(this.#flagResult);
+    f.i32(0).mem(M.i32Load, Cpu.FLAG_AUX).set(this.#flagAux);
+  }
+
+  #storeRegisters(): void {
+    const f = this.f;
+    for (let n = 0; n < NR_GPR; n++)
+      if ((this.#written & (1 << n)) !== 0)
+        f.i32(0)
+          .get(this.#gpr[n])
+          .mem(M.i64Store, Cpu.GPR + n * 8);
+    if (!this.#flagsWritten) return;
+    f.i32(0).get(this.#flagResult).mem(M.i64Store, Cpu.FLAG_RESULT);
+    f.i32(0).get(this.#flagAux).mem(M.i32Store, Cpu.FLAG_AUX);
+  }
+
+  /** The local that holds a field of the state block, or -1; notes the use. */
+  #localOf(offset: number, isWrite: boolean): number {
+    if (offset >= Cpu.GPR && offset < Cpu.GPR + NR_GPR * 8) {
+      const n = (offset - Cpu.GPR) >> 3;
+      if (isWrite) this.#written |= 1 << n;
+      this.#used |= 1 << n;
+      return this.#gpr[n];
+    }
+    if (offset >= Cpu.TEMP && offset < Cpu.TEMP + NR_TEMPS * 8) {
+      const n = (offset - Cpu.TEMP) >> 3;
+      if (isWrite) this.#writtenTemps |= 1 << n;
+      return this.#temps[n];
+    }
+    if (offset !== Cpu.FLAG_RESULT) return -1;
+    if (isWrite) this.#flagsWritten = true;
+    return this.#flagResult;
+  }
+}
+
+/** Pushes what a load at bit `shift` of a 64-bit local gives. */
+function readLocal(f: FunctionBuilder, local: number, shift: number, load: number): void {
+  f.get(local);
+  if (shift !== 0) f.i64(shift).op(W.i64ShrU);
+  switch (load) {
+    case M.i64Load:
+      if (shift !== 0) bug('a load runs over the end of a register');
+      break;
+    case M.i64Load32U:
+      f.i64(0xffffffffn).op(W.i64And);
+      break;
+    case M.i64Load16U:
+      f.i64(0xffff).op(W.i64And);
+      break;
+    case M.i64Load8U:
+      f.i64(0xff).op(W.i64And);
+      break;
+    case M.i64Load32S:
+      f.op(W.i64Extend32S);
+      break;
+    case M.i64Load16S:
+      f.op(W.i64Extend16S);
+      break;
+    case M.i64Load8S:
+      f.op(W.i64Extend8S);
+      break;
+    case M.i32Load:
+      f.op(W.i32WrapI64);
+      break;
+    case M.i32Load16U:
+      f.op(W.i32WrapI64).i32(0xffff).op(W.i32And);
+      break;
+    case M.i32Load8U:
+      f.op(W.i32WrapI64).i32(0xff).op(W.i32And);
+      break;
+    case M.i32Load16S:
+      f.op(W.i32WrapI64).op(W.i32Extend16S);
+      break;
+    case M.i32Load8S:
+      f.op(W.i32WrapI64).op(W.i32Extend8S);
+      break;
+    case M.f64Load:
+      f.op(W.f64ReinterpretI64);
+      break;
+    case M.f32Load:
+      f.op(W.i32WrapI64).op(W.f32ReinterpretI32);
+      break;
+    default:
+      bug(`a register is loaded by ${load}`);
+  }
+}
+
+/** Takes a value from the stack and stores it at bit `shift` of a 64-bit local. */
+function writeLocal(f: FunctionBuilder, local: number, shift: number, store: number): void {
+  if (store === M.i64Store || store === M.f64Store) {
+    if (shift !== 0) bug('a store runs over the end of a register');
+    if (store === M.f64Store) f.op(W.i64ReinterpretF64);
+    f.set(local);
+    return;
+  }
+  if (store === M.f32Store) f.op(W.i32ReinterpretF32);
+  if (store === M.i32Store || store === M.i32Store8 || store === M.i32Store16 || store === M.f32Store)
+    f.op(W.i64ExtendI32U);
+  const bits = bitsOf(store);
+  const mask = (1n << BigInt(bits)) - 1n;
+  f.i64(mask).op(W.i64And);
+  if (shift !== 0) f.i64(shift).op(W.i64Shl);
+  f.get(local)
+    .i64(~(mask << BigInt(shift)))
+    .op(W.i64And)
+    .op(W.i64Or)
+    .set(local);
+}
+
+function bitsOf(store: number): number {
+  switch (store) {
+    case M.i32Store8:
+    case M.i64Store8:
+      return 8;
+    case M.i32Store16:
+    case M.i64Store16:
+      return 16;
+    case M.i32Store:
+    case M.i64Store32:
+    case M.f32Store:
+      return 32;
+    default:
+      return bug(`a register is stored by ${store}`);
+  }
+}
