@@ -1,2 +1,1 @@
-export type { DomainConfig, DomainEnd, OutputSink, StartReporter } from './start-domain.ts';
-export { RunningDomain, startDomain } from './start-domain.ts';
+export { startDomain } from './start-domain.ts';

@@ -93,10 +93,13 @@ test('hypervisor: a paused domain does not run', () => {
   assert.ok(entries > 0);
 });
 
+function fail(): never {
+  bug('on purpose');
+}
+
 test('hypervisor: a bug that comes back while its crash is reported stops the domain and nothing else', () => {
   const world = new HypervisorWorld();
   const { engine } = world;
-  const fail = (): never => bug('on purpose');
   const domid = world.addDomain(() => {
     engine.translate = fail;
     return fail();

@@ -50,15 +50,9 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
       break;
     case 'jz64':
     case 'jnz64':
-      e.read('a', M.i64Load);
-      f.op(W.i64Eqz);
-      emitZeroJump(e, name === 'jnz64', targets);
-      break;
     case 'jz32':
     case 'jnz32':
-      e.read('a', M.i32Load);
-      f.op(W.i32Eqz);
-      emitZeroJump(e, name === 'jnz32', targets);
+      emitZeroJump(e, name, targets);
       break;
     case 'jmpr':
       e.read('c', M.i64Load);
@@ -207,9 +201,11 @@ function charge(e: InterpreterEmitter): void {
   e.f.op(W.i32Sub).set(budget);
 }
 
-/** Jumps on the pushed result of a test for zero, or on its opposite. */
-function emitZeroJump(e: InterpreterEmitter, opposite: boolean, targets: Targets): void {
-  if (opposite) e.f.op(W.i32Eqz);
+function emitZeroJump(e: InterpreterEmitter, name: 'jz64' | 'jnz64' | 'jz32' | 'jnz32', targets: Targets): void {
+  const is64 = name.endsWith('64');
+  e.read('a', is64 ? M.i64Load : M.i32Load);
+  e.f.op(is64 ? W.i64Eqz : W.i32Eqz);
+  if (name.startsWith('jn')) e.f.op(W.i32Eqz);
   emitConditionalJump(e, targets);
 }
 

@@ -23,7 +23,8 @@ import { emitControl, emitNext, type Targets } from './control.ts';
 import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
 import { emitMemoryAccess } from './memory-access.ts';
-import { addSlowPaths, addWalk } from './walker.ts';
+import { addWalk } from './page-walk.ts';
+import { addSlowPaths } from './slow-paths.ts';
 
 const { i32 } = ValueType;
 const WASM_PAGE = 65536;

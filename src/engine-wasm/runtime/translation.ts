@@ -28,7 +28,7 @@ const WALK_CODE_FRAME = 2;
 /** TLBs and page walks of the active vCPU. */
 export class Translation {
   readonly #memory: EngineMemory;
-  /** The generated walk; see `interpret/walker.ts`. */
+  /** The generated walk; see `interpret/page-walk.ts`. */
   #walk: (address: bigint, access: number) => number = () => WALK_FAULT;
 
   constructor(memory: EngineMemory) {
