@@ -62,6 +62,7 @@ for (const [line, message] of [
   ['run --name a/b', "--name takes up to 64 letters, digits and . _ + -, not 'a/b'"],
   ['run --timeout 0', "--timeout takes seconds, above 0 and up to 2147483, not '0'"],
   ['run --timeout soon', "--timeout takes seconds, above 0 and up to 2147483, not 'soon'"],
+  ['run --engine-tier fast', "--engine-tier knows interpreter, compiler, auto, not 'fast'"],
   ['run --trace trap,all', "--trace knows hypercall, trap, mmu, event, store, not 'all'"],
 ] as const) {
   test(`arguments: 'zendo ${line}' is refused in one line`, () => {

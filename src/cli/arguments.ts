@@ -3,7 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { parseMemorySize } from './memory-size.ts';
-import { traceKinds } from './ports.ts';
+import { engineTiers, traceKinds } from './ports.ts';
 import type { RunConfig, TraceKind } from './ports.ts';
 
 /** What the user wants. `usage` is a mistake of theirs: `message` is one line without the program's name. */
@@ -74,6 +74,10 @@ function parseRun(words: readonly string[]): Command {
   if (typeof trace === 'string') {
     return usage(`--trace knows ${traceKinds.join(', ')}, not '${trace}'`);
   }
+  const engineTier = engineTiers.find((tier) => tier === parsed['engine-tier']);
+  if (engineTier === undefined && parsed['engine-tier'] !== undefined) {
+    return usage(`--engine-tier knows ${engineTiers.join(', ')}, not '${parsed['engine-tier']}'`);
+  }
   for (const option of ['kernel', 'ramdisk'] as const) {
     if (parsed[option] === '') {
       return usage(`--${option} takes the name of a file`);
@@ -89,6 +93,7 @@ function parseRun(words: readonly string[]): Command {
       vcpus,
       name: parsed.name,
       trace,
+      ...(engineTier !== undefined && { engineTier }),
     },
     options: { quiet: parsed.quiet, ...(timeoutMs !== undefined && { timeoutMs }) },
   };
@@ -103,6 +108,7 @@ interface RunWords {
   readonly name: string;
   readonly timeout?: string;
   readonly trace: readonly string[];
+  readonly 'engine-tier'?: string;
   readonly quiet: boolean;
   readonly help: boolean;
 }
@@ -122,6 +128,7 @@ function splitOptions(words: readonly string[]): RunWords | string {
         name: { type: 'string', default: 'guest' },
         timeout: { type: 'string' },
         trace: { type: 'string', multiple: true, default: [] },
+        'engine-tier': { type: 'string' },
         quiet: { type: 'boolean', short: 'q', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

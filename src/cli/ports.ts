@@ -7,6 +7,12 @@ export const traceKinds = ['hypercall', 'trap', 'mmu', 'event', 'store'] as cons
 /** One kind of event to print. */
 export type TraceKind = (typeof traceKinds)[number];
 
+/** What `--engine-tier` takes; see `EngineTier` of the engine. */
+export const engineTiers = ['interpreter', 'compiler', 'auto'] as const;
+
+/** How the engine runs guest code. */
+export type EngineTier = (typeof engineTiers)[number];
+
 /** The domain that `zendo run` is asked for. File names are as the user gave them. */
 export interface RunConfig {
   /** Kernel image; absent: the default Debian image. */
@@ -20,6 +26,8 @@ export interface RunConfig {
   readonly vcpus: number;
   readonly name: string;
   readonly trace: ReadonlySet<TraceKind>;
+  /** Absent: the engine's default. */
+  readonly engineTier?: EngineTier;
 }
 
 /** Where a starting machine tells what it does. All of it goes to standard error. */

@@ -6,6 +6,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { GnttabReserved } from '../abi/index.ts';
 import { ConsoleBackend } from '../backends/index.ts';
 import { type Clock, type Domid, domid, type Logger, type Port, port, sharedPage, VmmError } from '../base/index.ts';
+import type { EngineTier } from '../engine-wasm/index.ts';
 import type { CreatedDomain } from '../hypervisor/index.ts';
 import { FRAME_SIZE, MAX_FRAMES } from '../machine/index.ts';
 import { type BuiltDomain, type GuestImage, buildDomain } from '../toolstack/index.ts';
@@ -32,6 +33,13 @@ const MAX_DOMAIN_MIB = Math.floor(
 const CONSOLE_LIMIT_BYTES = 1 << 20;
 const TICK_MS = 1000;
 const MAX_SEED = 2 ** 31;
+
+/** How a machine runs. */
+export interface MachineOptions {
+  readonly trace: ReadonlySet<string>;
+  /** How the engine runs guest code; absent: its default. */
+  readonly engineTier?: EngineTier;
+}
 
 /** What a machine tells. */
 export interface MachineReporter {
@@ -86,7 +94,8 @@ export class Machine {
   }
 
   /** Starts a machine with room for one domain of `nrPages`. @returns rejects with VmmError NO_MEMORY */
-  static async start(nrPages: number, trace: ReadonlySet<string>, reporter: MachineReporter): Promise<Machine> {
+  static async start(nrPages: number, options: MachineOptions, reporter: MachineReporter): Promise<Machine> {
+    const { trace, engineTier } = options;
     if (nrPages > MAX_DOMAIN_MIB * MIB_PAGES) {
       throw new VmmError(
         'NO_MEMORY',
@@ -103,18 +112,22 @@ export class Machine {
     });
     const domains = new Map<Domid, HostedDomain>();
     const made: { machine?: Machine } = {};
-    const pcpu = await PcpuThread.start(nrPages + overheadFrames(nrPages), randomInt(1, MAX_SEED), [...trace], {
-      notify: (id, guestPort) => {
-        const domain = domains.get(id);
-        if (guestPort === domain?.storePort) store.kick(id);
-        if (guestPort === domain?.consolePort) domain.console.kick();
+    const pcpu = await PcpuThread.start(
+      nrPages + overheadFrames(nrPages),
+      { seed: randomInt(1, MAX_SEED), trace: [...trace], engineTier },
+      {
+        notify: (id, guestPort) => {
+          const domain = domains.get(id);
+          if (guestPort === domain?.storePort) store.kick(id);
+          if (guestPort === domain?.consolePort) domain.console.kick();
+        },
+        changed: (id) => domains.get(id)?.onChange(),
+        console: (id, bytes) => domains.get(id)?.output.writeNow(bytes),
+        log: (line) => reporter.log(line),
+        trace: (line) => reporter.trace(line),
+        failed: (error) => made.machine?.onFailure(error),
       },
-      changed: (id) => domains.get(id)?.onChange(),
-      console: (id, bytes) => domains.get(id)?.output.writeNow(bytes),
-      log: (line) => reporter.log(line),
-      trace: (line) => reporter.trace(line),
-      failed: (error) => made.machine?.onFailure(error),
-    });
+    );
     made.machine = new Machine(pcpu, store, log, domains);
     return made.machine;
   }

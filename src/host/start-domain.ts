@@ -3,6 +3,7 @@
 
 import { Shutdown } from '../abi/index.ts';
 import { VmmError } from '../base/index.ts';
+import type { EngineTier } from '../engine-wasm/index.ts';
 import {
   freeBytes,
   type GuestImage,
@@ -30,6 +31,8 @@ export interface DomainConfig {
   readonly vcpus: number;
   readonly name: string;
   readonly trace: ReadonlySet<string>;
+  /** How the engine runs guest code; absent: its default. */
+  readonly engineTier?: EngineTier;
 }
 
 /** Where a starting machine tells what it does. */
@@ -61,7 +64,7 @@ export async function startDomain(
   const nrPages = Math.floor(config.memoryBytes / PAGE_SIZE);
   const failed = new AbortController();
   // The thread takes about as long to start as the images to unpack, so both are done at once.
-  const starting = Machine.start(nrPages, config.trace, {
+  const starting = Machine.start(nrPages, config, {
     log: (line) => reporter.notice(line),
     trace: (line) => reporter.trace(line),
   });

@@ -6,7 +6,7 @@ import { type Domid, type Port, VmmError } from '../../base/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../machine/index.ts';
 import { taken } from './outbox.ts';
-import type { ControlMethod, FromPcpu, PcpuSettings, Request } from './protocol.ts';
+import type { ControlMethod, FromPcpu, PcpuOptions, PcpuSettings, Request } from './protocol.ts';
 
 /** What domain 0 does when a pCPU reports something. */
 export interface PcpuEvents {
@@ -47,17 +47,12 @@ export class PcpuThread {
    * Starts a pCPU with `nrFrames` frames of machine memory.
    * @throws VmmError NO_MEMORY - the host cannot reserve that much
    */
-  static async start(
-    nrFrames: number,
-    seed: number,
-    trace: readonly string[],
-    events: PcpuEvents,
-  ): Promise<PcpuThread> {
+  static async start(nrFrames: number, options: PcpuOptions, events: PcpuEvents): Promise<PcpuThread> {
     const memory = reserve(nrFrames);
     const { port1, port2 } = new MessageChannel();
     const doorbell = new SharedArrayBuffer(4);
     const underway = new SharedArrayBuffer(4);
-    const settings: PcpuSettings = { memory: memory.memory, doorbell, underway, seed, trace };
+    const settings: PcpuSettings = { memory: memory.memory, doorbell, underway, ...options };
     const worker = new Worker(new URL('./pcpu-worker.ts', import.meta.url), {
       workerData: { settings, port: port2 },
       transferList: [port2],

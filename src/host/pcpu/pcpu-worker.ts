@@ -41,7 +41,7 @@ function build(): Hypervisor {
     memory,
     frames: new FrameTable(memory.nrFrames),
     allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, MAX_FRAMES), random),
-    engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME),
+    engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME, settings.engineTier),
     clock,
     random,
     logger: { info: log, warn: log },

@@ -2,6 +2,7 @@
 // pCPU when it sleeps or runs guests. Plain data only: everything crosses a MessagePort.
 
 import type { Domid, Port } from '../../base/index.ts';
+import type { EngineTier } from '../../engine-wasm/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
 import type { MachineMemory } from '../../machine/index.ts';
 
@@ -11,17 +12,23 @@ export type ControlMethod = {
 }[keyof Control];
 
 /** What a worker thread is started with. */
-export interface PcpuSettings {
+export interface PcpuSettings extends PcpuOptions {
   /** Machine memory, made by domain 0. */
   readonly memory: MachineMemory['memory'];
   /** One i32: domain 0 adds 1 and notifies after each message. */
   readonly doorbell: SharedArrayBuffer;
   /** One i32: what the pCPU posted and domain 0 has not dealt with yet; see `outbox.ts`. */
   readonly underway: SharedArrayBuffer;
+}
+
+/** What a machine chooses of a pCPU. */
+export interface PcpuOptions {
   /** Seed of the frame allocator's random order. */
   readonly seed: number;
   /** Kinds of trace lines that are wanted. */
   readonly trace: readonly string[];
+  /** How the engine runs guest code; undefined: its default. */
+  readonly engineTier: EngineTier | undefined;
 }
 
 /** Domain 0 to the pCPU: a call of a control method. */
