@@ -154,11 +154,11 @@ guestTest('events: a single-shot timer wakes a blocked vCPU, in time and not bef
   k.hypercall('xen_version', 0, 0);
   k.mov(rax, rbx);
   k.expect('one upcall', 1);
-  // In the past it fires at once; with the flag it is refused.
+  // In the past it fires at once; with the flag it is refused, but for later versions of Xen, which ignore the flag.
   k.set(at(timer), 1);
   k.set(dwordOf(at(timer, 8)), 1);
   k.hypercall('vcpu_op', VcpuOp.VCPUOP_set_singleshot_timer, 0, timer);
-  k.expect('a time in the past, which must be in the future', -62);
+  k.expectOneOf('a time in the past, which must be in the future', -62, 0);
   k.set(dwordOf(at(timer, 8)), 0);
   k.hypercall('vcpu_op', VcpuOp.VCPUOP_set_singleshot_timer, 0, timer);
   k.expect('a time in the past', 0);
