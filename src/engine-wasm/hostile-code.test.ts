@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BareMachine, CODE, DATA } from '../../tests/support/bare-machine.ts';
+import { BareMachine, CODE, DATA, ROOT } from '../../tests/support/bare-machine.ts';
+import { mfn } from '../base/index.ts';
 import { Exit } from '../engine/index.ts';
 import { Vector } from '../x86/index.ts';
 
@@ -91,4 +92,26 @@ test('hostile code: a read-modify-write across the end of a page with code stays
   assert.deepEqual([...m.memory.u8.subarray(neighbour * 4096, neighbour * 4096 + 8)], Array(8).fill(0x55));
   assert.equal(m.memory.u8[first * 4096 + 4093], 0);
   assert.equal(m.memory.u8[second * 4096], 1);
+});
+
+test('hostile code: what runs over the end of the lower half does not go on in the upper one', () => {
+  const last = 0x7fff_ffff_f000;
+  const accesses = { '48 8b 03': 'mov (%rbx),%rax', '48 89 03': 'mov %rax,(%rbx)', '48 a5': 'movsq' };
+  for (const [hex, name] of Object.entries(accesses)) {
+    const m = new BareMachine();
+    m.map(last);
+    m.map(0xffff_8000_0000_0000 % 2 ** 48);
+    m.engine.setHypervisorRoot(mfn(ROOT)); // the upper half's first page is its own, and mapped
+    m.code(`${hex} ${INT3}`);
+    const edge = BigInt(last + 4092);
+    m.set({ RBX: edge, RSI: edge, RDI: edge });
+    assert.equal(m.run(), Exit.EXCEPTION, name);
+    assert.equal(m.engine.exit.vector, Vector.GP, name);
+  }
+  const m = new BareMachine();
+  m.map(0xffff_8000_0000_0000 % 2 ** 48);
+  m.engine.setHypervisorRoot(mfn(ROOT));
+  m.code('48', last + 4095); // the first byte of an instruction
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.GP, 'fetch');
 });

@@ -14,7 +14,8 @@ export const CODE = 0x10000000;
 export const DATA = 0x20000000;
 
 const SCRATCH = 1;
-const ROOT = 2;
+/** Frame of the L4 table. */
+export const ROOT = 2;
 const FIRST_FREE = 3;
 const FULL = Pte.PRESENT | Pte.WRITABLE | Pte.USER;
 

@@ -74,7 +74,7 @@ export class CodeSource {
   followingFrame(): number {
     const { u32 } = this.#memory;
     const page = (u32[(Cpu.CODE_PAGE >> 2) + 1] & 0xffff) * TWO_32 + u32[Cpu.CODE_PAGE >> 2];
-    const address = this.#translation.translate((page + PAGE_SIZE) % 2 ** 48, Access.EXECUTE);
+    const address = this.#translation.translateNext(page, Access.EXECUTE);
     return address < 0 ? -1 : address >>> FRAME_SHIFT;
   }
 

@@ -56,7 +56,7 @@ export class GuestData {
     const firstBytes = PAGE_SIZE - (start % PAGE_SIZE);
     const first = this.#translation.translate(start, Access.WRITE);
     if (first < 0) return ExitCode.PAGE_FAULT;
-    const second = this.#translation.translate(nextPage(start), Access.WRITE);
+    const second = this.#translation.translateNext(start, Access.WRITE);
     if (second < 0) return ExitCode.PAGE_FAULT;
     const value = this.#memory.u8.subarray(Word.SLOW_VALUE, Word.SLOW_VALUE + bytes);
     this.#machine.u8.set(value.subarray(0, firstBytes), first);
@@ -78,7 +78,7 @@ export class GuestData {
     const firstBytes = PAGE_SIZE - (start % PAGE_SIZE);
     const first = this.#translation.translate(start, access);
     if (first < 0) return -1;
-    const second = this.#translation.translate(nextPage(start), access);
+    const second = this.#translation.translateNext(start, access);
     if (second < 0) return -1;
     const { u8 } = this.#machine;
     u8.copyWithin(this.#gather, first, first + firstBytes);
@@ -96,9 +96,4 @@ export class GuestData {
     u32[Word.FAULT_CODE >> 2] = NOT_CANONICAL;
     return -1;
   }
-}
-
-/** First address of the page behind the one that holds `address`; wraps from the top of the address space to 0. */
-function nextPage(address: number): number {
-  return (address - (address % PAGE_SIZE) + PAGE_SIZE) % 2 ** 48;
 }

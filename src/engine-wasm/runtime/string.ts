@@ -256,7 +256,7 @@ export class StringUnit {
   /** Machine address of the part of an element on the next page; 0 when there is none; -1 after recording a fault. */
   #second(start: number, access: AccessKind): number {
     if ((start % PAGE_SIZE) + this.#bytes <= PAGE_SIZE) return 0;
-    return this.#translation.translate((start - (start % PAGE_SIZE) + PAGE_SIZE) % 2 ** 48, access);
+    return this.#translation.translateNext(start, access);
   }
 
   #check(address: bigint): number {

@@ -3,7 +3,17 @@
 
 import { Access, type AccessKind, Cpu } from '../../engine/index.ts';
 import type { EngineMemory } from './engine-memory.ts';
-import { NO_PAGE, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_LOG, TLB_LOG_ENTRIES, USER_TLB, Word } from './layout.ts';
+import {
+  NO_PAGE,
+  NOT_CANONICAL,
+  Tlb,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_LOG,
+  TLB_LOG_ENTRIES,
+  USER_TLB,
+  Word,
+} from './layout.ts';
 
 const PAGE_SIZE = 4096;
 const TWO_32 = 2 ** 32;
@@ -56,6 +66,17 @@ export class Translation {
     if (result === WALK_FAULT) return -1;
     if (result === WALK_CODE_FRAME) return u32[Word.WRITE_BACK >> 2] ?? 0;
     return (u32[entry + 2] ?? 0) + offset;
+  }
+
+  /**
+   * `translate` for the first byte of the page behind the one that holds `address`. The highest page is followed by
+   * the lowest; behind the lower half there is nothing, and the upper half is not what comes next.
+   */
+  translateNext(address: number, access: AccessKind): number {
+    const next = (address - (address % PAGE_SIZE) + PAGE_SIZE) % 2 ** 48;
+    if (next !== TWO_47) return this.translate(next, access);
+    this.#memory.u32[Word.FAULT_CODE >> 2] = NOT_CANONICAL;
+    return -1;
   }
 
   /** Empties every TLB: the entries in the log, or all when more have been filled than it holds. */
