@@ -84,13 +84,25 @@ class MirrorSource implements PackageSource {
   async #fetchList(suite: string): Promise<string> {
     const index = `dists/${suite}/main/binary-amd64/Packages`;
     try {
-      const reader = new XzReader(await this.#get(`${index}.xz`));
-      const data = new Uint8Array(reader.sizeBytes);
-      reader.decodeInto(data);
-      return new TextDecoder().decode(data);
+      const packed = await this.#get(`${index}.xz`);
+      return this.#unpackList(`${index}.xz`, () => unpackXz(packed));
     } catch (error) {
       if (!(error instanceof VmmError) || error.code !== 'FETCH_MISSING') throw error;
-      return new TextDecoder().decode(gunzipSync(await this.#get(`${index}.gz`)));
+      const packed = await this.#get(`${index}.gz`);
+      return this.#unpackList(`${index}.gz`, () => gunzipSync(packed));
+    }
+  }
+
+  #unpackList(path: string, unpack: () => Uint8Array): string {
+    try {
+      return new TextDecoder().decode(unpack());
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new VmmError(
+        'FETCH_FAILED',
+        `${this.#mirror}/${path} is no list of packages (${reason}): check the network and ZENDO_DEBIAN_MIRROR`,
+        { cause: error },
+      );
     }
   }
 
@@ -125,6 +137,13 @@ class MirrorSource implements PackageSource {
       );
     }
   }
+}
+
+function unpackXz(packed: Uint8Array): Uint8Array {
+  const reader = new XzReader(packed);
+  const data = new Uint8Array(reader.sizeBytes);
+  reader.decodeInto(data);
+  return data;
 }
 
 /** Finds a package's record; a list has the newest version only. */
