@@ -8,7 +8,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { mfn, vaddr } from '../../src/base/index.ts';
 import { Access, Cpu, type Engine, type VcpuContext } from '../../src/engine/index.ts';
-import { createEngine } from '../../src/engine-wasm/index.ts';
+import { createEngine, type EngineTier } from '../../src/engine-wasm/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../src/machine/index.ts';
 import { Pte, tableIndex } from '../../src/x86/index.ts';
 
@@ -128,12 +128,16 @@ function randomCode(chance: Chance): number[] {
   return [...bytes, 0xcc];
 }
 
-test('engine: random code changes nothing that its page tables do not let it write', () => {
+for (const tier of ['interpreter', 'compiler'] as const) {
+  test(`engine: random code changes nothing that its page tables do not let it write (${tier})`, () => attack(tier));
+}
+
+function attack(tier: EngineTier): void {
   const seed = Number(process.env['SEED'] ?? 1);
   let state = seed;
   const chance = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8;
   const memory = createMachineMemory(NR_FRAMES);
-  const engine = createEngine(memory, { readTsc: () => 1 }, mfn(SCRATCH));
+  const engine = createEngine(memory, { readTsc: () => 1 }, mfn(SCRATCH), tier);
   // one guest's frames are even, the other's odd: what runs over the end of a frame lands in the other's
   const guests = [0, 1].map((parity) => {
     let next = FIRST_FREE + parity - 2;
@@ -167,7 +171,7 @@ test('engine: random code changes nothing that its page tables do not let it wri
     if (round % NR_ADDRESSES === 0) engine.flushTlb();
     before = memory.u8.slice();
   }
-});
+}
 
 /** Where memory changed that the guest may not write: frame and offset. */
 function firstChange(memory: MachineMemory, before: Uint8Array, guest: Guest): string | undefined {
