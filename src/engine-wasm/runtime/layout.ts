@@ -19,7 +19,7 @@ export const Word = {
   /** Error code of a page fault without the U bit; its address is SLOW_ADDRESS. u32 */
   FAULT_CODE: 0x41c,
   /** Record that the interpreter goes on with after compiled code. u32 */
-  RESUME: 0x430,
+  RESUME: 0x434,
   /** Datum of a slow store; 16 bytes. */
   SLOW_VALUE: 0x420,
   /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
