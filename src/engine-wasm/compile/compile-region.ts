@@ -15,6 +15,7 @@ import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
 import { CompilerEmitter } from './emitter.ts';
+import { FLAG_USES, PUTS_OFF_NOTHING } from './flag-use.ts';
 import type { Region, RegionNode } from './region.ts';
 import { analyse, type Structure } from './structure.ts';
 
@@ -69,6 +70,7 @@ class RegionCompiler {
     this.#emitNode(node);
     for (let n = inner.length - 1; n >= 0; n--) {
       f.end();
+      this.#e.pending = undefined; // every edge to a merge point has computed them
       this.#emitTree(inner[n]);
     }
     if (isLoopHead) f.op(W.unreachable).end();
@@ -83,6 +85,7 @@ class RegionCompiler {
       this.#emitRecord(u16[record >> 1]);
     }
     e.record = node.last;
+    e.begin(PUTS_OFF_NOTHING);
     switch (node.end) {
       case 'fall':
         this.#go(number, node.targets[0], node.charge, u16[(node.last + Rec.RIP) >> 1]);
@@ -108,6 +111,7 @@ class RegionCompiler {
   #emitRecord(opcode: number): void {
     const e = this.#e;
     const operation = OPERATIONS[opcode] ?? bug('no such operation');
+    e.begin(FLAG_USES[opcode]);
     if (operation.kind !== 'control') {
       if (operation.memory !== undefined) emitMemoryAccess(e, operation.memory);
       operation.emit?.(e);
@@ -165,7 +169,8 @@ class RegionCompiler {
       e.leaveTo(CompiledExit.LOOK_UP);
       return;
     }
-    const { order, isMerge } = this.#structure;
+    const { order, isMerge, isLoop } = this.#structure;
+    if ((isMerge[to] !== 0 || isLoop[to] !== 0) && this.#wantsFlags(to)) e.computeFlags();
     if (order[to] <= order[from]) {
       f.get(budget)
         .i32(0)
@@ -180,8 +185,28 @@ class RegionCompiler {
       return;
     }
     const { record } = e;
+    if (isLoop[to] !== 0) e.pending = undefined;
     this.#emitTree(to);
     e.record = record;
+  }
+
+  /** False when the flags are overwritten before anybody can look at them. */
+  #wantsFlags(number: number): boolean {
+    const { u16 } = this.#memory;
+    const { order } = this.#structure;
+    for (let at = number; ;) {
+      const node = this.#nodes[at];
+      for (let record = node.first; record < node.last; record += RECORD_SIZE) {
+        const use = FLAG_USES[u16[record >> 1]];
+        if (use.overwrites) return false;
+        if (!use.isNeutral) return true;
+      }
+      const pair = FUSED.get(u16[node.last >> 1]);
+      if (node.end === 'branch' && pair !== undefined) return false; // it begins with a comparison
+      const next = node.end === 'fall' || node.end === 'jump' ? node.targets[0] : -1;
+      if (next < 0 || order[next] <= order[at]) return true; // it may leave the region
+      at = next;
+    }
   }
 
   #emitBranch(from: number): void {
@@ -189,14 +214,20 @@ class RegionCompiler {
     const node = this.#nodes[from];
     const opcode = this.#memory.u16[node.last >> 1];
     const pair = FUSED.get(opcode);
-    if (pair === undefined) this.#pushCondition(OPERATIONS[opcode]?.name ?? '');
-    else {
-      OPERATIONS[opcodeOf(pair.compare)]?.emit?.(e);
+    if (pair === undefined) {
+      e.computeFlags();
+      this.#pushCondition(OPERATIONS[opcode]?.name ?? '');
+    } else {
+      const compare = opcodeOf(pair.compare);
+      e.begin(FLAG_USES[compare]);
+      OPERATIONS[compare]?.emit?.(e);
       e.record = node.last + RECORD_SIZE;
       pushFusedCondition(e, pair);
     }
     this.#f.if();
+    const { pending } = e;
     this.#goTaken(from);
+    e.pending = pending;
     this.#f.end();
     this.#go(from, node.targets[1], 0, 0);
   }
@@ -246,7 +277,9 @@ class RegionCompiler {
     node.targets.forEach((target, n) => {
       const offset = node.offsets[n] ?? 0;
       f.get(rip).get(codePage).op(W.i64Sub).i64(offset).op(W.i64Eq).if();
+      const { pending } = e;
       this.#go(from, target, charge, offset);
+      e.pending = pending;
       f.end();
     });
     this.#charge(charge);

@@ -43,6 +43,12 @@ const COMPILED = opcodeOf('compiled');
 const NEVER = 0x7fffffff;
 const EXPORT = 'region';
 
+/**
+ * Bytes of WebAssembly that are kept; then everything is dropped. The host's machine code for it is some ten times as
+ * long, and a guest chooses how much there is.
+ */
+const MAX_CODE_BYTES = 8 << 20;
+
 /** A block belongs to a region when it has run at least this fraction of the threshold. */
 const WARM_FRACTION = 32;
 
@@ -63,6 +69,11 @@ export class Compiler implements CodeWatcher {
   /** Places in the table by frame. */
   readonly #places = new Map<number, number[]>();
   readonly #drops = new Map<number, number>();
+  /** Bytes of the function in each place, and of all. */
+  readonly #sizes: number[] = [];
+  #codeBytes = 0;
+  /** Counts how often all code was dropped. */
+  #generation = 0;
   compiledRegions = 0;
   readonly threshold: number;
 
@@ -91,21 +102,23 @@ export class Compiler implements CodeWatcher {
     const frame = this.#cache.frameOf(head);
     i32[(head + Rec.IMM) >> 2] = NEVER;
     if (frame < 0 || (!this.#policy.eager && (this.#drops.get(frame) ?? 0) >= MAX_DROPS)) return;
-    const place = this.#free.pop() ?? this.#nextPlace++;
-    if (place >= MAX_COMPILED) {
-      this.#nextPlace--;
+    if ((this.#free.length === 0 && this.#nextPlace >= MAX_COMPILED) || this.#codeBytes >= MAX_CODE_BYTES) {
       this.#cache.dropAll(); // the caller looks its block up again
       return;
     }
+    const generation = this.#generation;
     const region = formRegion(
       this.#memory,
       { block: (offset) => this.#block(frame, offset) },
       frame,
       u16[(head + Rec.RIP) >> 1],
     );
+    // Decoding what the region reaches can drop everything, head and region too.
+    if (this.#generation !== generation) return;
+    const place = this.#free.pop() ?? this.#nextPlace++;
     this.#table.set(
       place,
-      this.#instantiate((callees) => compileRegion(region, this.#memory, callees)),
+      this.#instantiate(place, (callees) => compileRegion(region, this.#memory, callees)),
     );
     const places = this.#places.get(frame);
     if (places === undefined) this.#places.set(frame, [place]);
@@ -124,6 +137,7 @@ export class Compiler implements CodeWatcher {
     this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
     for (const place of places) {
       this.#table.set(place, null);
+      this.#codeBytes -= this.#sizes[place] ?? 0;
       this.#free.push(place);
     }
   }
@@ -135,6 +149,8 @@ export class Compiler implements CodeWatcher {
     this.#drops.clear();
     this.#free.length = 0;
     this.#nextPlace = 0;
+    this.#codeBytes = 0;
+    this.#generation++;
   }
 
   /** First record of a block behind its head, or 0 when the block does not belong into a region. */
@@ -152,7 +168,7 @@ export class Compiler implements CodeWatcher {
   }
 
   /** Makes a module of one function. */
-  #instantiate(compile: (callees: Callees) => ReturnType<typeof compileRegion>): CompiledFunction {
+  #instantiate(place: number, compile: (callees: Callees) => ReturnType<typeof compileRegion>): CompiledFunction {
     const { i32 } = ValueType;
     const module = new ModuleBuilder();
     const nrPages = MEMORY0_SIZE / WASM_PAGE;
@@ -172,7 +188,10 @@ export class Compiler implements CodeWatcher {
       compiledType: type,
     };
     module.exportFunction(EXPORT, module.addFunction(type, compile(callees)));
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+    const bytes = module.encode();
+    this.#sizes[place] = bytes.length;
+    this.#codeBytes += bytes.length;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#imports, state: this.#memory.memory, machine: this.#machine },
     });
     return instance.exports[EXPORT] as CompiledFunction; // what has just been exported

@@ -13,6 +13,7 @@ import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { CODE_MAP, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
+import type { FlagUse } from './flag-use.ts';
 
 const NR_GPR = 16;
 const NR_TEMPS = 16;
@@ -30,14 +31,28 @@ export interface CompiledLocals {
   readonly code: number;
 }
 
+/** Computes flags that have been put off: what `setFlags` takes. */
+export interface PendingFlags {
+  readonly result: () => void;
+  readonly aux: () => void;
+}
+
+type Scratch = Pick<AccessEmitter, 'i64' | 'i32'>;
+
 /** Emits operands as locals and constants. */
 export class CompilerEmitter implements AccessEmitter {
   readonly f: FunctionBuilder;
   readonly callees: Callees;
   readonly locals: CompiledLocals;
-  readonly i64: readonly [number, number, number, number, number, number];
-  readonly i32: readonly [number, number, number, number];
+  i64: readonly [number, number, number, number, number, number];
+  i32: readonly [number, number, number, number];
   readonly v128: readonly [number, number, number, number];
+  /** The flags that have been set last, when their computation has been put off; they are in the flag locals otherwise. */
+  pending: PendingFlags | undefined;
+  readonly #scratch: Scratch;
+  /** Scratch locals of operations whose flags are put off: nothing else changes them until the next such operation. */
+  readonly #lazyScratch: Scratch;
+  #isLazy = false;
   /** The record that is being emitted. */
   record = 0;
   /** The block that ends where the epilogue begins. */
@@ -76,8 +91,14 @@ export class CompilerEmitter implements AccessEmitter {
       code: f.local(i32),
     };
     for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
-    this.i64 = [f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64)];
-    this.i32 = [f.local(i32), f.local(i32), f.local(i32), f.local(i32)];
+    const scratch = (): Scratch => ({
+      i64: [f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64)],
+      i32: [f.local(i32), f.local(i32), f.local(i32), f.local(i32)],
+    });
+    this.#scratch = scratch();
+    this.#lazyScratch = scratch();
+    this.i64 = this.#scratch.i64;
+    this.i32 = this.#scratch.i32;
     this.v128 = [f.local(v128), f.local(v128), f.local(v128), f.local(v128)];
   }
 
@@ -117,6 +138,8 @@ export class CompilerEmitter implements AccessEmitter {
 
   readState(offset: number, load: number): void {
     const f = this.f;
+    if ((offset === Cpu.FLAG_AUX || offset === Cpu.FLAG_RESULT) && this.pending !== undefined)
+      bug('flags are read that have been put off');
     if (offset === Cpu.FLAG_AUX) {
       if (load !== M.i32Load) bug(`a read of the flags by ${load}`);
       f.get(this.#flagAux);
@@ -162,12 +185,48 @@ export class CompilerEmitter implements AccessEmitter {
     writeLocal(f, local, (offset & 7) * 8, store);
   }
 
+  /** Prepares for an operation. To be called before each is emitted. */
+  begin(use: FlagUse): void {
+    if (use.wantsFlags) this.computeFlags();
+    this.#isLazy = use.isLazy;
+    this.#useScratch(use.isLazy ? this.#lazyScratch : this.#scratch);
+  }
+
+  /** Computes the flags that have been put off, if any. */
+  computeFlags(): void {
+    this.#emitPending();
+    this.pending = undefined;
+  }
+
+  /** Emits the computation of the flags that have been put off and leaves them so: for code that leaves the region, and for edges. */
+  #emitPending(): void {
+    const { pending, i64, i32 } = this;
+    if (pending === undefined) return;
+    this.#useScratch(this.#lazyScratch);
+    pending.result();
+    this.f.set(this.#flagResult);
+    pending.aux();
+    this.f.set(this.#flagAux);
+    this.i64 = i64;
+    this.i32 = i32;
+  }
+
+  #useScratch(scratch: Scratch): void {
+    this.i64 = scratch.i64;
+    this.i32 = scratch.i32;
+  }
+
   setFlags(result: () => void, aux: () => void): void {
+    this.#flagsWritten = true;
+    if (this.#isLazy) {
+      this.pending = { result, aux };
+      return;
+    }
+    if (this.pending !== undefined) bug('flags are put off while others are set');
     result();
     this.f.set(this.#flagResult);
     aux();
     this.f.set(this.#flagAux);
-    this.#flagsWritten = true;
   }
 
   callHelper(index: number): void {
@@ -195,7 +254,9 @@ export class CompilerEmitter implements AccessEmitter {
 
   leaveWith(code: () => void): void {
     code();
-    this.f.set(this.locals.code).branch(this.epilogue);
+    this.f.set(this.locals.code);
+    this.#emitPending();
+    this.f.branch(this.epilogue);
   }
 
   /** Leaves for the address in the `rip` local. @param code - a `CompiledExit` or `ExitCode` */
@@ -236,6 +297,7 @@ export class CompilerEmitter implements AccessEmitter {
   /** Calls a function that sees and changes the registers in the state block; its results stay on the stack. */
   callRuntime(call: () => void): void {
     const f = this.f;
+    if (this.pending !== undefined) bug('the runtime is called with flags put off');
     this.markRecord();
     f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
     for (const field of ['a', 'b'] as const) {
