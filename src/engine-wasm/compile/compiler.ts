@@ -29,7 +29,7 @@ export interface CompilerPolicy {
   readonly threshold: number;
   /** Decode what a region can reach instead of taking only what has run. */
   readonly eager: boolean;
-  /** Instructions that compiling a region uses up of the budget, so that a guest which makes us do little else is interrupted in time. */
+  /** Instructions that each KiB of a region's code uses up of the budget, so that a guest which makes us do little else is interrupted in time. */
   readonly cost: number;
 }
 
@@ -42,6 +42,7 @@ const HEAD = opcodeOf('head');
 const COMPILED = opcodeOf('compiled');
 const NEVER = 0x7fffffff;
 const EXPORT = 'region';
+const MOST_COST = 2 ** 28;
 
 /**
  * Bytes of WebAssembly that are kept; then everything is dropped. The host's machine code for it is some ten times as
@@ -125,7 +126,8 @@ export class Compiler implements CodeWatcher {
     else places.push(place);
     u16[(head + Rec.OPCODE) >> 1] = COMPILED;
     i32[(head + Rec.IMM) >> 2] = place;
-    i32[Word.BUDGET >> 2] -= this.#policy.cost;
+    // What compiling costs goes with the length, within what a budget can be short of.
+    i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil((this.#sizes[place] ?? 0) / 1024), MOST_COST);
     this.compiledRegions++;
   }
 
