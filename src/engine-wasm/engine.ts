@@ -51,7 +51,7 @@ const CALLS: readonly number[] = [opcodeOf('call'), opcodeOf('callr')];
 const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
   interpreter: undefined,
   compiler: { threshold: 1, eager: true, cost: 0 },
-  auto: { threshold: 4000, eager: false, cost: 50_000 },
+  auto: { threshold: 30_000, eager: false, cost: 50_000 },
 };
 
 /** Makes an engine. @param scratch - a frame that the engine may use for its own purposes; @param tier - how it runs code */
