@@ -18,6 +18,7 @@ import { crashText } from './crash-text.ts';
 import { readHostFile } from './host-file.ts';
 import { ensureDefaultGuest } from './images/debian.ts';
 import { nodeDecompressor } from './images/decompress.ts';
+import { checkSignedDigest } from './images/signed-digest.ts';
 import { type HostedDomain, Machine } from './machine.ts';
 
 const PAGE_SIZE = 4096;
@@ -101,7 +102,9 @@ interface Guest {
 async function loadGuest(config: DomainConfig, reporter: StartReporter, signal: AbortSignal): Promise<Guest> {
   const { kernel, ramdisk, append } = await findFiles(config, reporter, signal);
   const { memoryBytes } = config;
-  const image = await loadGuestImage(kernel, await readHostFile(kernel, 'kernel', signal), nodeDecompressor);
+  const file = await readHostFile(kernel, 'kernel', signal);
+  checkSignedDigest(kernel, file);
+  const image = await loadGuestImage(kernel, file, nodeDecompressor);
   const module =
     ramdisk === undefined
       ? new Uint8Array()

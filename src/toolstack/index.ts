@@ -9,6 +9,7 @@ export { loadGuestImage, unpackKernel } from './image/guest-image.ts';
 export type { Kallsyms } from './image/kallsyms.ts';
 export { findKallsyms } from './image/kallsyms.ts';
 export { loadRamdisk } from './image/ramdisk.ts';
+export { readSignedParts } from './image/signed-parts.ts';
 export { XzReader } from './image/xz.ts';
 export type { CpioEntry } from './initramfs/cpio.ts';
 export { writeCpio } from './initramfs/cpio.ts';
