@@ -23,6 +23,7 @@ const CODE = 0x1000_0000;
 const DATA = 0x2000_0000;
 /** Pages this far apart share a TLB entry. */
 const CONFLICT = 1024 * 4096;
+const READ_ONLY_PAGE: number = DATA + 2 * 4096;
 const LAST_LOWER_PAGE = 0x7fff_ffff_f000;
 
 /** Numbers below 2^24 from a seed. */
@@ -54,7 +55,7 @@ class Guest {
     const data = this.#map(DATA, TABLE);
     this.#map(DATA - 4096, Pte.PRESENT | Pte.USER, code);
     this.#map(DATA + 4096, TABLE);
-    this.#map(DATA + 2 * 4096, Pte.PRESENT | Pte.USER);
+    this.#map(READ_ONLY_PAGE, Pte.PRESENT | Pte.USER);
     this.#map(DATA + CONFLICT, Pte.PRESENT | Pte.USER);
     this.#map(DATA + CONFLICT + 4096, TABLE);
     this.#map(DATA + 2 * CONFLICT, Pte.PRESENT | Pte.USER, data);
@@ -159,7 +160,9 @@ function attack(tier: EngineTier): void {
     for (const frame of guest.codeFrames)
       before.set(memory.u8.subarray(frame * 4096, frame * 4096 + 4096), frame * 4096);
     const entry = [...guest.context.state.gpr].map((value) => value.toString(16)).join(' ');
-    engine.enter(guest.context, [1, 50, 3000][chance() % 3] ?? 1);
+    if (chance() % 4 === 0) engine.stepWithWritable(guest.context, vaddr(READ_ONLY_PAGE), mfn(SCRATCH));
+    else engine.enter(guest.context, [1, 50, 3000][chance() % 3] ?? 1);
+    assert.equal(engine.translate(guest.context, vaddr(READ_ONLY_PAGE), Access.WRITE, true), -1, `seed ${seed}`);
     for (let i = 0; i < 2; i++) {
       // as a hypercall's arguments are reached
       const address = vaddr((guest.pages[chance() % guest.pages.length] ?? 0) + (chance() & 4095));
