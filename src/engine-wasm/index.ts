@@ -1,2 +1,2 @@
 export { createEngine } from './engine.ts';
-export { ENGINE_TIERS, type EngineTier, isEngineTier } from './tier.ts';
+export { type EngineTier, isEngineTier } from './tier.ts';

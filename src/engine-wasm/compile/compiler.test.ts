@@ -1,3 +1,5 @@
+// Compiled regions against the interpreter: calls and returns, code that changes, faults and budgets in the middle.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BareMachine, CODE, DATA } from '../../../tests/support/bare-machine.ts';
