@@ -17,7 +17,7 @@ zendo run starts one domain in this process; the terminal is its console.
   --name NAME        name of the domain (default: guest)
   --timeout SECONDS  end the run after so long
   --trace KIND,...   print what happens on standard error: hypercall, trap, mmu, event, store
-  --engine-tier TIER how guest code runs: interpreter, compiler (all of it compiled), auto (what is hot)
+  --engine-tier TIER how guest code runs: interpreter, compiler (all of it compiled), auto (what is hot; default)
   -q, --quiet        print no notices and no progress
   -h, --help         print this
 

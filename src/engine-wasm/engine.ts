@@ -40,7 +40,7 @@ import { IMPORT_MODULE } from './wasm/module-builder.ts';
 const WASM_PAGE = 65536;
 const EXIT_OPCODE = opcodeOf('exit');
 const TWO_32 = 2 ** 32;
-const DEFAULT_TIER: EngineTier = 'interpreter';
+const DEFAULT_TIER: EngineTier = 'auto';
 
 /** Instructions that decoding a block counts for, so that a guest which makes us do little else is interrupted in time. */
 const DECODE_COST = 1000;
