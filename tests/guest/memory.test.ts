@@ -140,3 +140,41 @@ guestTest('memory: the memory map says what the domain has', (k) => {
   k.stop('FAILURE', 'less than the pages of the start information');
   k.label('enough');
 });
+
+guestTest('memory: an exchanged frame is another one, with the same pfn', (k) => {
+  k.page('page');
+  k.mfn('page');
+  k.keep('in');
+  k.mov(k.cell('old'), rax);
+  k.updateVaMapping('page', 0);
+  k.expect('unmapped', 0);
+  k.load(rax, 'page');
+  k.sub(rax, -0x80000000);
+  k.shr(rax, 12);
+  k.keep('out');
+  const exchange = k.record(
+    72,
+    [8, 0, 'cell.in'],
+    [8, 8, 1],
+    [2, 24, 0x7ff0],
+    [8, 32, 'cell.out'],
+    [8, 40, 1],
+    [2, 56, 0x7ff0],
+  );
+  k.hypercall('memory_op', XenMem.XENMEM_exchange, exchange);
+  k.expect('exchange', 0);
+  k.mov(rax, at(exchange, 64));
+  k.expect('exchanged', 1);
+  k.mov(rax, k.cell('out'));
+  k.shl(rax, 12);
+  k.or(rax, Flags.DATA);
+  k.updateVaMapping('page', rax);
+  k.expect('mapping the new frame', 0);
+  k.mov(rax, at('page'));
+  k.expect('nothing in it', 0);
+  k.mov(rax, k.cell('old'));
+  k.shl(rax, 12);
+  k.or(rax, Flags.DATA);
+  k.updateVaMapping('page', rax);
+  k.expectRefusal('mapping the old frame');
+});
