@@ -268,3 +268,15 @@ test('engine: a flush forgets every page, however many had been touched', () => 
     }
   }
 });
+
+test('engine: an instruction that stores before its end and overwrites a nop behind it runs the new one', () => {
+  const m = new BareMachine();
+  m.code(`0f c0 05 02 00 00 00 ff c2 90 ${INT3}`); // xadd %al,2(%rip); inc %edx; nop; int3: the nop at 9 becomes 0x90 + al
+  m.set({ RAX: 0x3cn }); // 0x90 + 0x3c = 0xcc: int3
+  m.run();
+  assert.equal(m.vcpu.state.rip, BigInt(CODE + 10), 'stops behind the byte that was a nop');
+  m.code(`0f c0 05 00 00 00 00 90 ${INT3}`); // xadd %al,0(%rip): the nop right behind it
+  m.set({ RAX: 0x3cn });
+  m.run();
+  assert.equal(m.vcpu.state.rip, BigInt(CODE + 8));
+});

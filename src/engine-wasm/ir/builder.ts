@@ -17,6 +17,13 @@ const CALL = opcodeOf('call');
 const CALLR = opcodeOf('callr');
 const RET = opcodeOf('ret');
 
+/** 1 for operations that can store to guest memory. */
+const MAY_STORE = Uint8Array.from(OPERATIONS, ({ name, memory }) =>
+  name === 'string' || memory?.action === 'store' || memory?.action === 'storeBack' || memory?.action === 'push'
+    ? 1
+    : 0,
+);
+
 /** The temporary that a segment-relative or 32-bit address is computed in; lowering must not use it otherwise. */
 const ADDRESS_TEMP = temp(15);
 
@@ -31,6 +38,9 @@ export class IrBuilder {
   #nrInstructions = 0;
   #rip = 0;
   #ended = false;
+  /** The current instruction and the one before it can store to guest memory. */
+  #stores = false;
+  #previousStores = false;
 
   /** @param capacity - most records of a block */
   constructor(capacity: number) {
@@ -59,12 +69,9 @@ export class IrBuilder {
     return this.#capacity - this.#nrRecords;
   }
 
-  /** True when the last record can store to guest memory, and so to the code behind it. */
-  get lastMayStore(): boolean {
-    if (this.#nrRecords === 0) return false;
-    const operation = OPERATIONS[this.#u16[(this.#nrRecords - 1) * 8 + Rec.OPCODE / 2] ?? 0];
-    const action = operation?.memory?.action;
-    return action === 'store' || action === 'storeBack' || action === 'push' || operation?.name === 'string';
+  /** True when the instruction before the current one can store to guest memory, and so to the code behind it. */
+  get previousMayStore(): boolean {
+    return this.#previousStores;
   }
 
   /** Starts a new block. */
@@ -72,11 +79,14 @@ export class IrBuilder {
     this.#nrRecords = 0;
     this.#nrInstructions = 0;
     this.#ended = false;
+    this.#stores = false;
   }
 
   /** Starts the records of an instruction. */
   beginInstruction(i: Instruction): void {
     this.#rip = i.offset;
+    this.#previousStores = this.#stores;
+    this.#stores = false;
     this.#nrInstructions++;
   }
 
@@ -84,6 +94,7 @@ export class IrBuilder {
   op(opcode: number, a = 0, b = 0, c = 0, d = 0, imm = 0): void {
     const at = this.#nrRecords++;
     if (at >= this.#capacity) bug('an IR block overflows');
+    if (MAY_STORE[opcode] !== 0) this.#stores = true;
     const h = at * 8;
     this.#u16[h + Rec.OPCODE / 2] = opcode;
     this.#u16[h + Rec.RIP / 2] = this.#rip;

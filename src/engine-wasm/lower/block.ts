@@ -79,7 +79,7 @@ export function buildBlock(
     else if (outcome === Decoded.UNDEFINED) lowerUndefined(b);
     else lowerException(b, GENERAL_PROTECTION);
     // the code cache finds the end of an instruction that overwrites code by the next one's first record
-    if (b.nrRecords === before && b.lastMayStore) b.op(MOV64, temp(0), temp(0));
+    if (b.nrRecords === before && b.previousMayStore) b.op(MOV64, temp(0), temp(0));
 
     at = target ?? instruction.next;
     if (b.ended) break;
