@@ -229,7 +229,8 @@ function npmReason(output) {
  * @param {string[]} args
  */
 function runChild(node, args) {
-  const child = spawn(node, args, { stdio: 'inherit' });
+  // The channel closes when this process is killed: so the child learns of it.
+  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of FORWARDED) {
     process.on(signal, () => child.kill(signal));
   }

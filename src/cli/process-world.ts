@@ -19,11 +19,15 @@ function fail(error: unknown): never {
 }
 
 function processWorld(): World {
+  process.channel?.unref();
   return {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
-    onSignal: (signal, listener) => void process.on(signal, listener),
+    onSignal(signal, listener) {
+      process.on(signal, listener);
+      if (signal === 'SIGHUP') process.on('disconnect', listener); // the launcher was killed
+    },
     nowMs: () => performance.now(),
     after(ms, action) {
       const timer = setTimeout(action, ms);

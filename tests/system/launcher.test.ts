@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Program, root } from '../support/process.ts';
 
 const zendo = join(root, 'bin', 'zendo');
@@ -97,3 +98,17 @@ for (const node of nodes) {
     });
   });
 }
+
+test('launcher: a program whose launcher is killed ends too', async () => {
+  for (const node of nodes) {
+    const bootstrap = join(root, 'bin', 'bootstrap.mjs');
+    const scripted = join(root, 'tests', 'support', 'scripted-zendo.ts');
+    const launcher = new Program([node, bootstrap, scripted, 'run', '--append', 'stubborn']);
+    const [, pid] = await launcher.shows(/pid (\d+)/);
+    process.kill(launcher.pid, 'SIGKILL');
+    // Its pipes are closed only when the program is gone as well.
+    const isOver = await Promise.race([launcher.ended.then(() => true), delay(5000, false)]);
+    if (!isOver) process.kill(Number(pid), 'SIGKILL');
+    assert.ok(isOver, `the program under ${node} goes on`);
+  }
+});
