@@ -8,7 +8,6 @@ import { zendo } from '../support/booted-guest.ts';
 import { Program } from '../support/process.ts';
 
 /** GRUB places the cursor around every key that it echoes. */
-// eslint-disable-next-line no-control-regex -- escape sequences are what is removed
 const CONTROL = /\x1b\[[?0-9;]*[A-Za-z]|\r/g;
 
 test('grub: shows its prompt, takes commands and halts', async () => {
