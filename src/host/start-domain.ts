@@ -20,6 +20,7 @@ import { ensureDefaultGuest } from './images/debian.ts';
 import { nodeDecompressor } from './images/decompress.ts';
 import { checkSignedDigest } from './images/signed-digest.ts';
 import { type HostedDomain, Machine } from './machine.ts';
+import { returnMemory } from './return-memory.ts';
 
 const PAGE_SIZE = 4096;
 
@@ -76,6 +77,7 @@ export async function startDomain(
     const domain = await machine.create({ name, vcpus, nrPages, ...guest });
     guest.image.release();
     freeBytes(guest.module);
+    returnMemory();
     signal.throwIfAborted();
     return new RunningDomain(machine, domain, guest.kernel);
   } catch (error) {

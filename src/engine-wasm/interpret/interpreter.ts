@@ -24,6 +24,7 @@ import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
 import { emitMemoryAccess } from './memory-access.ts';
 import { addWalk } from './page-walk.ts';
+import { isOutOfLine } from './out-of-line.ts';
 import { addSlowPaths } from './slow-paths.ts';
 
 const { i32 } = ValueType;
@@ -84,24 +85,34 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
   const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
   const walk = addWalk(module);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
-  const run = buildRun(operations, {
-    ...slow,
-    walk,
-    helper,
-    string,
-    readTsc,
-    checkNextPage,
-    compiledType: module.type([i32, i32], [i32]),
-  });
+  const runType = module.type([i32, i32], [i32]);
+  const callees: Callees = { ...slow, walk, helper, string, readTsc, checkNextPage, compiledType: runType };
+  const outOfLine = new Map(
+    operations
+      .filter((operation) => isOutOfLine(operation))
+      .map((operation) => [operation, module.addFunction(runType, buildOutOfLine(operation, callees))]),
+  );
+  const run = buildRun(operations, outOfLine, callees);
   module.exportTable('compiled', MAX_COMPILED);
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
   module.exportFunction('slowStore', slow.slowStore);
-  module.exportFunction('run', module.addFunction(module.type([i32, i32], [i32]), run));
+  module.exportFunction('run', module.addFunction(runType, run));
   return module.encode();
 }
 
-function buildRun(operations: readonly Operation[], callees: Callees): FunctionBuilder {
+/** The function of one operation: (record, budget) -> 0, or the exit code to leave with. */
+function buildOutOfLine(operation: Operation, callees: Callees): FunctionBuilder {
+  const f = new FunctionBuilder(2);
+  operation.emit?.(new InterpreterEmitter(f, declareLocals(f), callees));
+  return f.i32(0);
+}
+
+function buildRun(
+  operations: readonly Operation[],
+  outOfLine: ReadonlyMap<Operation, number>,
+  callees: Callees,
+): FunctionBuilder {
   const f = new FunctionBuilder(2);
   const locals = declareLocals(f);
   const e = new InterpreterEmitter(f, locals, callees);
@@ -117,13 +128,24 @@ function buildRun(operations: readonly Operation[], callees: Callees): FunctionB
   const targets: Targets = { next, dispatch };
   for (const operation of operations) {
     f.end();
-    emitOperation(e, operation, targets);
+    const index = outOfLine.get(operation);
+    if (index === undefined) emitOperation(e, operation, targets);
+    else emitOutOfLine(e, index, targets);
   }
   f.end();
   emitDispatcher(e, locals, next);
   f.end();
   f.op(W.unreachable);
   return f;
+}
+
+function emitOutOfLine(e: InterpreterEmitter, index: number, targets: Targets): void {
+  const f = e.f;
+  const code = e.i32[0];
+  f.get(e.locals.record).get(e.locals.budget).call(index).tee(code).if();
+  f.get(code).return();
+  f.end();
+  emitNext(e, targets);
 }
 
 function emitOperation(e: InterpreterEmitter, operation: Operation, targets: Targets): void {

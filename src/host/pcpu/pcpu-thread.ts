@@ -8,6 +8,9 @@ import { createMachineMemory, type MachineMemory } from '../../machine/index.ts'
 import { taken } from './outbox.ts';
 import type { ControlMethod, FromPcpu, PcpuOptions, PcpuSettings, Request } from './protocol.ts';
 
+/** What the thread may have for short-lived objects: the default is three times as much, and of no use to it. */
+const YOUNG_GENERATION_MIB = 3;
+
 /** What domain 0 does when a pCPU reports something. */
 export interface PcpuEvents {
   /** A guest notified the channel whose guest end is `port`. */
@@ -54,6 +57,7 @@ export class PcpuThread {
     const underway = new SharedArrayBuffer(4);
     const settings: PcpuSettings = { memory: memory.memory, doorbell, underway, ...options };
     const worker = new Worker(new URL('./pcpu-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
       workerData: { settings, port: port2 },
       transferList: [port2],
     });
