@@ -38,7 +38,9 @@ export class BootedGuest {
   constructor(options: GuestOptions) {
     const limitS = options.limitS ?? LIMIT_S;
     const command = [...zendo, 'run', ...words(options), '--timeout', String(limitS)];
-    this.program = new Program(command, { limitMs: (limitS + 30) * 1000 });
+    // with this set the launcher starts no process of its own, and the program's pid is the machine's
+    const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
+    this.program = new Program(command, { limitMs: (limitS + 30) * 1000, env });
   }
 
   /** Everything on the console so far. */
