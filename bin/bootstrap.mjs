@@ -37,6 +37,8 @@ const INSTALL_PREFIX = 'install-';
 /** An installation that takes longer is taken for dead: its process number may belong to another program by now. */
 const INSTALL_LIMIT_MS = 15 * 60_000;
 const POLL_MS = 200;
+/** Filling the compile cache takes a second or two. */
+const WARM_LIMIT_MS = 30_000;
 
 /**
  * Runs a source file under Node 24: in this process when it is one, else in a child whose end becomes this
@@ -57,6 +59,7 @@ export async function launch(file, args) {
   process.env['MALLOC_ARENA_MAX'] ??= '1';
   const isNodeNew = Number.parseInt(process.versions.node, 10) >= NODE_MAJOR;
   if (isNodeNew && isMallocSet) {
+    warmCompileCache(process.execPath);
     nodeModule.enableCompileCache(process.env['NODE_COMPILE_CACHE']);
     process.argv = [process.execPath, file, ...args];
     await import(pathToFileURL(resolve(file)).href);
@@ -69,7 +72,24 @@ export async function launch(file, args) {
         `and this is Node ${process.versions.node}: install Node ${NODE_MAJOR} and run this again`,
     );
   }
+  warmCompileCache(node);
   runChild(node, [file, ...args]);
+}
+
+/**
+ * Fills the compile cache when it is not there yet. The first run would else take types out of all sources in both of its
+ * threads, which costs it more memory than a guest's host is promised to need. Nothing depends on it: a failure is no error.
+ * @param {string} node - a Node that runs the sources
+ */
+function warmCompileCache(node) {
+  if (existsSync(process.env['NODE_COMPILE_CACHE'] ?? '') || !existsSync(join(root, 'src', 'host', 'index.ts'))) {
+    return;
+  }
+  const sources = ['cli/run', 'host/index', 'hypervisor/index', 'engine-wasm/index'];
+  const imports = sources.map(
+    (name) => `await import(${JSON.stringify(pathToFileURL(join(root, 'src', `${name}.ts`)).href)});`,
+  );
+  spawnSync(node, ['--input-type=module', '--eval', imports.join('')], { stdio: 'ignore', timeout: WARM_LIMIT_MS });
 }
 
 /**

@@ -69,6 +69,12 @@ export function blockTableSlot(address: number): number {
 
 const HASH_FACTOR = 37;
 
+/**
+ * Operations whose ways back to the loop join before they get there. V8 needs memory in proportion to the square of
+ * the branches that meet in one place: 96 MiB to optimise the function with all of them in one.
+ */
+const GROUP = 32;
+
 /** The binary module of the interpreter for a machine memory of `machinePages` WebAssembly pages. */
 export function buildInterpreter(operations: readonly Operation[], machinePages: number): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -101,6 +107,11 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
   return module.encode();
 }
 
+/** True for the last operation of a group. */
+function endsGroup(number: number, nrOperations: number): boolean {
+  return number % GROUP === GROUP - 1 || number === nrOperations - 1;
+}
+
 /** The function of one operation: (record, budget) -> 0, or the exit code to leave with. */
 function buildOutOfLine(operation: Operation, callees: Callees): FunctionBuilder {
   const f = new FunctionBuilder(2);
@@ -119,19 +130,26 @@ function buildRun(
   f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).set(locals.tlb);
   const next = f.loop();
   const dispatch = f.block();
-  const labels: Label[] = operations.map(() => f.block());
-  // blocks open outermost first: the last label is the innermost block, which ends first
-  labels.reverse();
+  // Blocks open outermost first, so the last operation's block opens first and ends last.
+  const labels: Label[] = [];
+  const joins: Label[] = [];
+  for (let number = operations.length - 1; number >= 0; number--) {
+    if (endsGroup(number, operations.length)) joins[Math.floor(number / GROUP)] = f.block();
+    labels[number] = f.block();
+  }
   f.get(locals.record)
     .mem(M.i32Load16U, Rec.OPCODE)
     .branchTable(labels, labels[0] ?? next);
-  const targets: Targets = { next, dispatch };
-  for (const operation of operations) {
+  operations.forEach((operation, number) => {
     f.end();
+    const targets: Targets = { next: joins[Math.floor(number / GROUP)] ?? next, dispatch };
     const index = outOfLine.get(operation);
     if (index === undefined) emitOperation(e, operation, targets);
     else emitOutOfLine(e, index, targets);
-  }
+    if (!endsGroup(number, operations.length)) return;
+    f.end();
+    f.branch(next);
+  });
   f.end();
   emitDispatcher(e, locals, next);
   f.end();
