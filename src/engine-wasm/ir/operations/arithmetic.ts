@@ -55,7 +55,7 @@ function readOperands(e: OpEmitter, width: Width, second: Second): void {
   e.f.set(y);
 }
 
-/** Pushes AF | OF for operands x, y and result r; `ofX` and `ofY` are xored with each other's partner and ANDed for OF. */
+/** Pushes AF | OF for the operands x and y and the result r in the scratch locals. */
 function pushAdjustAndOverflow(e: OpEmitter, width: Width, subtract: boolean): void {
   const [x = 0, y = 0, r = 0] = scratch(e, width);
   const code = widthCode(width);
