@@ -25,9 +25,17 @@ const FUSED: ReadonlyMap<number, CompareAndJump> = new Map(
   COMPARE_AND_JUMPS.map((pair) => [opcodeOf(pair.name), pair]),
 );
 
-/** The function of a region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
-export function compileRegion(region: Region, memory: EngineMemory, callees: Callees): FunctionBuilder {
-  return new RegionCompiler(region, memory, callees).compile();
+/**
+ * The function of a region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`.
+ * @param marked - with a mark at the beginning of each record's code
+ */
+export function compileRegion(
+  region: Region,
+  memory: EngineMemory,
+  callees: Callees,
+  marked: boolean,
+): FunctionBuilder {
+  return new RegionCompiler(region, memory, callees, marked).compile();
 }
 
 class RegionCompiler {
@@ -40,7 +48,8 @@ class RegionCompiler {
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
 
-  constructor(region: Region, memory: EngineMemory, callees: Callees) {
+  constructor(region: Region, memory: EngineMemory, callees: Callees, marked: boolean) {
+    if (marked) this.#f.keepMarks();
     this.#nodes = region.nodes;
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
@@ -82,9 +91,11 @@ class RegionCompiler {
     const { u16 } = this.#memory;
     for (let record = node.first; record < node.last; record += RECORD_SIZE) {
       e.record = record;
+      this.#f.mark(record);
       this.#emitRecord(u16[record >> 1]);
     }
     e.record = node.last;
+    this.#f.mark(node.last);
     e.begin(PUTS_OFF_NOTHING);
     switch (node.end) {
       case 'fall':

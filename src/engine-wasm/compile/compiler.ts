@@ -8,9 +8,11 @@ import { opcodeOf } from '../ir/operations.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { MAX_COMPILED, MEMORY0_SIZE, Word } from '../runtime/layout.ts';
+import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { ValueType } from '../wasm/instructions.ts';
 import { IMPORT_MODULE, ModuleBuilder } from '../wasm/module-builder.ts';
 import { compileRegion } from './compile-region.ts';
+import type { CompileObserver } from './observer.ts';
 import { formRegion } from './region.ts';
 
 /** What compiled code calls. */
@@ -35,6 +37,13 @@ export interface CompilerPolicy {
 
 /** A compiled region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
 type CompiledFunction = (budget: number, tlb: number) => number;
+
+/** A compiled function and what it was made of. */
+interface Made {
+  readonly compiled: CompiledFunction;
+  readonly code: FunctionBuilder;
+  readonly callees: Callees;
+}
 
 const WASM_PAGE = 65536;
 const FRAME_SHIFT = 12;
@@ -75,6 +84,7 @@ export class Compiler implements CodeWatcher {
   #codeBytes = 0;
   /** Counts how often all code was dropped. */
   #generation = 0;
+  #observer: CompileObserver | undefined;
   compiledRegions = 0;
   readonly threshold: number;
 
@@ -97,6 +107,11 @@ export class Compiler implements CodeWatcher {
     this.threshold = policy.threshold;
   }
 
+  /** Tells `observer` of every region that is compiled from now on. */
+  observe(observer: CompileObserver): void {
+    this.#observer = observer;
+  }
+
   /** Compiles the region of a head record that has counted to its end. */
   compile(head: number): void {
     const { u16, i32 } = this.#memory;
@@ -117,10 +132,10 @@ export class Compiler implements CodeWatcher {
     // Decoding what the region reaches can drop everything, head and region too.
     if (this.#generation !== generation) return;
     const place = this.#free.pop() ?? this.#nextPlace++;
-    this.#table.set(
-      place,
-      this.#instantiate(place, (callees) => compileRegion(region, this.#memory, callees)),
+    const made = this.#instantiate(place, (callees) =>
+      compileRegion(region, this.#memory, callees, this.#observer !== undefined),
     );
+    this.#table.set(place, made.compiled);
     const places = this.#places.get(frame);
     if (places === undefined) this.#places.set(frame, [place]);
     else places.push(place);
@@ -129,6 +144,7 @@ export class Compiler implements CodeWatcher {
     // What compiling costs goes with the length, within what a budget can be short of.
     i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil((this.#sizes[place] ?? 0) / 1024), MOST_COST);
     this.compiledRegions++;
+    this.#observer?.compiled({ head, nodes: region.nodes, code: made.code, callees: made.callees });
   }
 
   /** The code of a frame is gone. Functions that are running finish: they leave at their next look at the code map. */
@@ -170,7 +186,7 @@ export class Compiler implements CodeWatcher {
   }
 
   /** Makes a module of one function. */
-  #instantiate(place: number, compile: (callees: Callees) => ReturnType<typeof compileRegion>): CompiledFunction {
+  #instantiate(place: number, compile: (callees: Callees) => FunctionBuilder): Made {
     const { i32 } = ValueType;
     const module = new ModuleBuilder();
     const nrPages = MEMORY0_SIZE / WASM_PAGE;
@@ -189,13 +205,14 @@ export class Compiler implements CodeWatcher {
       checkNextPage: 0, // blocks that need it are not compiled
       compiledType: type,
     };
-    module.exportFunction(EXPORT, module.addFunction(type, compile(callees)));
+    const code = compile(callees);
+    module.exportFunction(EXPORT, module.addFunction(type, code));
     const bytes = module.encode();
     this.#sizes[place] = bytes.length;
     this.#codeBytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#imports, state: this.#memory.memory, machine: this.#machine },
     });
-    return instance.exports[EXPORT] as CompiledFunction; // what has just been exported
+    return { compiled: instance.exports[EXPORT] as CompiledFunction, code, callees }; // what has just been exported
   }
 }

@@ -27,11 +27,20 @@ const I8X16_SHUFFLE = 0xfd0d;
 const EMPTY_TYPE = 0x40;
 const MULTI_MEMORY_FLAG = 0x40;
 
+/** A place in the code of a function. */
+export interface Mark {
+  /** Bytes of code before it. */
+  readonly at: number;
+  /** Whatever `mark` was given. */
+  readonly tag: number;
+}
+
 /** The body of a function in the making. */
 export class FunctionBuilder {
   readonly #code = new Bytes();
   readonly #locals: ValueTypeCode[] = [];
   readonly #nrParameters: number;
+  #marks: Mark[] | undefined;
   #depth = 0;
 
   constructor(nrParameters: number) {
@@ -41,6 +50,21 @@ export class FunctionBuilder {
   /** Bytes of code so far. */
   get size(): number {
     return this.#code.length;
+  }
+
+  /** Marks that were made so far, in the order of the code. */
+  get marks(): readonly Mark[] {
+    return this.#marks ?? [];
+  }
+
+  /** Keeps marks from now on. */
+  keepMarks(): void {
+    this.#marks = [];
+  }
+
+  /** Marks this place in the code, when marks are kept. */
+  mark(tag: number): void {
+    this.#marks?.push({ at: this.#code.length, tag });
   }
 
   /** Declares a local variable and returns its index. */
@@ -186,6 +210,7 @@ export class FunctionBuilder {
   /** Puts the code of another builder, which shares this one's local variables and has closed all its blocks, before this one's. */
   prepend(other: FunctionBuilder): void {
     const code = this.#code.view().slice();
+    this.#marks = this.#marks?.map(({ at, tag }) => ({ at: at + other.size, tag }));
     this.#code.clear();
     this.#code.append(other.#code.view());
     this.#code.append(code);
