@@ -1,20 +1,28 @@
-// `npm run bench [-- NAME...]`: runs the benches that are named, or all, and prints their figures. Times
-// depend on the machine and on what else it does; compare figures of one run only.
+// `npm run bench [-- NAME [OPTION...]]`: runs a bench and prints its figures; boot without a name. Times depend on the
+// machine and on what else it does; compare figures of one run only. docs/performance.md says how to read them.
 
 import process from 'node:process';
-
+import { benchBare } from './bare.ts';
 import { benchBoot } from './boot.ts';
+import { BenchError } from './cpu/build-program.ts';
 
 /** The benches by name. */
-const BENCHES: ReadonlyMap<string, () => Promise<void>> = new Map([['boot', benchBoot]]);
+const BENCHES: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
+  ['boot', benchBoot],
+  ['bare', benchBare],
+]);
 
-const names = process.argv.slice(2);
-const unknown = names.filter((name) => !BENCHES.has(name));
-if (unknown.length > 0) {
-  process.stderr.write(`bench: there is no ${unknown.join(', ')}; the benches are ${[...BENCHES.keys()].join(', ')}\n`);
+const [name = 'boot', ...args] = process.argv.slice(2);
+const bench = BENCHES.get(name);
+if (bench === undefined) {
+  process.stderr.write(`bench: there is no ${name}; the benches are ${[...BENCHES.keys()].join(', ')}\n`);
   process.exitCode = 2;
 } else {
-  for (const [name, bench] of BENCHES) {
-    if (names.length === 0 || names.includes(name)) await bench();
+  try {
+    await bench(args);
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error;
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exitCode = 1;
   }
 }
