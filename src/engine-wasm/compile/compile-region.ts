@@ -18,6 +18,7 @@ import { CompilerEmitter } from './emitter.ts';
 import { FLAG_USES, PUTS_OFF_NOTHING } from './flag-use.ts';
 import type { Region, RegionNode } from './region.ts';
 import { analyse, type Structure } from './structure.ts';
+import { type VectorUse, vectorUse } from './vector-use.ts';
 
 const RSP = gprSlot(Gpr.RSP);
 const NR_PARAMETERS = 2;
@@ -38,6 +39,18 @@ export function compileRegion(
   return new RegionCompiler(region, memory, callees, marked).compile();
 }
 
+/** What the records of a region do with vector registers. */
+function regionVectors(region: Region, memory: EngineMemory): VectorUse {
+  let read = 0;
+  let written = 0;
+  for (const node of region.nodes) {
+    const use = vectorUse(memory, node.first, node.last);
+    read |= use.read;
+    written |= use.written;
+  }
+  return { read, written };
+}
+
 class RegionCompiler {
   readonly #nodes: readonly RegionNode[];
   readonly #structure: Structure;
@@ -53,7 +66,7 @@ class RegionCompiler {
     this.#nodes = region.nodes;
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
-    this.#e = new CompilerEmitter(this.#f, callees, memory, region.frame);
+    this.#e = new CompilerEmitter(this.#f, callees, memory, region.frame, regionVectors(region, memory));
   }
 
   compile(): FunctionBuilder {

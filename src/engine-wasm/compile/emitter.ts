@@ -1,6 +1,6 @@
-// The compiler's view of an operation's operands: slots and immediates are constants, general registers,
-// temporaries and the flag words are local variables. They are loaded when the function is entered and written
-// back in its one epilogue; other registers stay in the state block.
+// The compiler's view of an operation's operands: slots and immediates are constants; general registers, SSE
+// registers, temporaries and the flag words are local variables. They are loaded when the function is entered and
+// written back in its one epilogue; other registers stay in the state block.
 
 import { bug } from '../../base/index.ts';
 import { Cpu } from '../../engine/index.ts';
@@ -14,6 +14,8 @@ import { CODE_MAP, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { FlagUse } from './flag-use.ts';
+import { pushExtended, VectorRegisters } from './vector-registers.ts';
+import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
 
 const NR_GPR = 16;
 const NR_TEMPS = 16;
@@ -58,6 +60,7 @@ export class CompilerEmitter implements AccessEmitter {
   /** The block that ends where the epilogue begins. */
   epilogue: Label = 0;
   readonly #memory: EngineMemory;
+  readonly #vectors: VectorRegisters;
   readonly #frame: number;
   readonly #gpr: number[] = [];
   readonly #temps: number[] = [];
@@ -70,9 +73,10 @@ export class CompilerEmitter implements AccessEmitter {
   #writtenTemps = 0;
   #flagsWritten = false;
 
-  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, frame: number) {
+  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, frame: number, vectors: VectorUse) {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
+    this.#vectors = new VectorRegisters(f, vectors);
     this.callees = callees;
     this.#memory = memory;
     this.#frame = frame;
@@ -153,16 +157,14 @@ export class CompilerEmitter implements AccessEmitter {
       f.get(this.locals.codePage);
       return;
     }
+    if (this.#vectors.holds(offset)) {
+      this.#vectors.read(offset, load);
+      return;
+    }
     const local = this.#localOf(offset, false);
     if (local < 0) f.i32(0).mem(load, offset);
-    else if (load > 0xff) {
-      // a vector load: through the state block, which may be outdated
-      f.i32(0)
-        .get(local)
-        .mem(M.i64Store, offset & ~7)
-        .i32(0)
-        .mem(load, offset);
-    } else readLocal(f, local, (offset & 7) * 8, load);
+    else if (load > 0xff) pushExtended(f, local, load);
+    else readLocal(f, local, (offset & 7) * 8, load);
   }
 
   writeState(offset: number, store: number, value: () => void): void {
@@ -172,6 +174,10 @@ export class CompilerEmitter implements AccessEmitter {
       value();
       f.set(this.#flagAux);
       this.#flagsWritten = true;
+      return;
+    }
+    if (this.#vectors.holds(offset)) {
+      this.#vectors.write(offset, store, value);
       return;
     }
     const local = this.#localOf(offset, true);
@@ -232,7 +238,10 @@ export class CompilerEmitter implements AccessEmitter {
   callHelper(index: number): void {
     const { budget } = this.locals;
     this.f.get(budget).i32(HELPER_COST).op(W.i32Sub).set(budget);
-    this.callRuntime(() => this.f.i32(this.record).i32(index).call(this.callees.helper));
+    const vectors = vectorOf(this.field('a')) | vectorOf(this.field('b')) | implicitVectors(index);
+    this.#vectors.aroundCall(vectors, () =>
+      this.callRuntime(() => this.f.i32(this.record).i32(index).call(this.callees.helper)),
+    );
     this.f.if();
     this.leave(ExitCode.EXCEPTION);
     this.f.end();
@@ -294,7 +303,7 @@ export class CompilerEmitter implements AccessEmitter {
     this.leave(CompiledExit.RESUME_RECORD);
   }
 
-  /** Calls a function that sees and changes the registers in the state block; its results stay on the stack. */
+  /** Calls a function that sees and changes the registers other than SSE registers in the state block; its results stay on the stack. */
   callRuntime(call: () => void): void {
     const f = this.f;
     if (this.pending !== undefined) bug('the runtime is called with flags put off');
@@ -307,7 +316,7 @@ export class CompilerEmitter implements AccessEmitter {
     this.#used = this.#written = 0xffff;
     this.#flagsWritten = true;
     this.#storeRegisters();
-    this.spillTemps();
+    this.#spillGeneralTemps();
     call();
     this.#loadRegisters();
     for (let n = 0; n < NR_TEMPS; n++)
@@ -317,8 +326,13 @@ export class CompilerEmitter implements AccessEmitter {
           .set(this.#temps[n]);
   }
 
-  /** Writes the temporaries that the interpreter or the runtime may want to see to the state block. */
+  /** Writes the temporaries that the interpreter may want to see to the state block. */
   spillTemps(): void {
+    this.#spillGeneralTemps();
+    this.#vectors.spillTemps();
+  }
+
+  #spillGeneralTemps(): void {
     for (let n = 0; n < NR_TEMPS; n++)
       if ((this.#writtenTemps & (1 << n)) !== 0)
         this.f
@@ -330,6 +344,7 @@ export class CompilerEmitter implements AccessEmitter {
   /** Emits the epilogue: writes back what the function has written and returns the code. */
   emitEpilogue(): void {
     this.#storeRegisters();
+    this.#vectors.emitEpilogue();
     this.f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
     this.f.get(this.locals.code).return();
   }
@@ -337,6 +352,7 @@ export class CompilerEmitter implements AccessEmitter {
   /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
   emitPrologue(into: FunctionBuilder): void {
     this.#loadRegisters(into);
+    this.#vectors.emitPrologue(into);
     into.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).set(this.locals.codePage);
   }
 
