@@ -24,7 +24,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const NODE_MAJOR = 24;
 
 /** Signals that end a run. The child gets them too, so that it can put the terminal in order. */
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
 /** Root of the project, with links resolved. */
 export const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));

@@ -30,6 +30,17 @@ test('arguments: run takes every option', () => {
   });
 });
 
+for (const [word, stats] of [
+  ['--stats', 'text'],
+  ['--stats=text', 'text'],
+  ['--stats=json', 'json'],
+] as const) {
+  test(`arguments: ${word} asks for a profile`, () => {
+    const command = parseCommand(['run', word, '-q']);
+    assert.equal(command.kind === 'run' && command.config.stats, stats);
+  });
+}
+
 for (const word of ['help', '--help', '-h']) {
   test(`arguments: ${word} asks for help`, () => {
     assert.equal(parseCommand([word]).kind, 'help');
@@ -63,6 +74,9 @@ for (const [line, message] of [
   ['run --timeout 0', "--timeout takes seconds, above 0 and up to 2147483, not '0'"],
   ['run --timeout soon', "--timeout takes seconds, above 0 and up to 2147483, not 'soon'"],
   ['run --engine-tier fast', "--engine-tier knows interpreter, compiler, auto, not 'fast'"],
+  ['run --stats=xml', "--stats knows text, json, not 'xml'"],
+  ['run --stats=', "--stats knows text, json, not ''"],
+  ['run --stats json', "unexpected argument 'json'"],
   ['run --trace trap,all', "--trace knows hypercall, trap, mmu, event, store, not 'all'"],
 ] as const) {
   test(`arguments: 'zendo ${line}' is refused in one line`, () => {

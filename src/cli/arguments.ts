@@ -3,7 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { parseMemorySize } from './memory-size.ts';
-import { engineTiers, traceKinds } from './ports.ts';
+import { engineTiers, statsForms, traceKinds } from './ports.ts';
 import type { RunConfig, TraceKind } from './ports.ts';
 
 /** What the user wants. `usage` is a mistake of theirs: `message` is one line without the program's name. */
@@ -78,6 +78,10 @@ function parseRun(words: readonly string[]): Command {
   if (engineTier === undefined && parsed['engine-tier'] !== undefined) {
     return usage(`--engine-tier knows ${engineTiers.join(', ')}, not '${parsed['engine-tier']}'`);
   }
+  const stats = statsForms.find((form) => form === parsed.stats);
+  if (stats === undefined && parsed.stats !== undefined) {
+    return usage(`--stats knows ${statsForms.join(', ')}, not '${parsed.stats}'`);
+  }
   for (const option of ['kernel', 'ramdisk'] as const) {
     if (parsed[option] === '') {
       return usage(`--${option} takes the name of a file`);
@@ -94,6 +98,7 @@ function parseRun(words: readonly string[]): Command {
       name: parsed.name,
       trace,
       ...(engineTier !== undefined && { engineTier }),
+      ...(stats !== undefined && { stats }),
     },
     options: { quiet: parsed.quiet, ...(timeoutMs !== undefined && { timeoutMs }) },
   };
@@ -109,6 +114,7 @@ interface RunWords {
   readonly timeout?: string;
   readonly trace: readonly string[];
   readonly 'engine-tier'?: string;
+  readonly stats?: string;
   readonly quiet: boolean;
   readonly help: boolean;
 }
@@ -117,7 +123,8 @@ interface RunWords {
 function splitOptions(words: readonly string[]): RunWords | string {
   try {
     return parseArgs({
-      args: [...words],
+      // the one option whose value may be left out
+      args: words.map((word) => (word === '--stats' ? `--stats=${statsForms[0]}` : word)),
       allowPositionals: false,
       options: {
         kernel: { type: 'string' },
@@ -129,6 +136,7 @@ function splitOptions(words: readonly string[]): RunWords | string {
         timeout: { type: 'string' },
         trace: { type: 'string', multiple: true, default: [] },
         'engine-tier': { type: 'string' },
+        stats: { type: 'string' },
         quiet: { type: 'boolean', short: 'q', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -18,6 +18,7 @@ zendo run starts one domain in this process; the terminal is its console.
   --timeout SECONDS  end the run after so long
   --trace KIND,...   print what happens on standard error: hypercall, trap, mmu, event, store
   --engine-tier TIER how guest code runs: interpreter, compiler (all of it compiled), auto (what is hot; default)
+  --stats[=json]     print at the end where the time went; SIGUSR2 prints it in between
   -q, --quiet        print no notices and no progress
   -h, --help         print this
 

@@ -13,6 +13,12 @@ export const engineTiers = ['interpreter', 'compiler', 'auto'] as const;
 /** How the engine runs guest code. */
 export type EngineTier = (typeof engineTiers)[number];
 
+/** What `--stats` takes; the first one is meant when nothing is said. */
+export const statsForms = ['text', 'json'] as const;
+
+/** How a profile is printed. */
+export type StatsForm = (typeof statsForms)[number];
+
 /** The domain that `zendo run` is asked for. File names are as the user gave them. */
 export interface RunConfig {
   /** Kernel image; absent: the default Debian image. */
@@ -28,6 +34,8 @@ export interface RunConfig {
   readonly trace: ReadonlySet<TraceKind>;
   /** Absent: the engine's default. */
   readonly engineTier?: EngineTier;
+  /** Measures where the time goes. Absent: nothing is measured. */
+  readonly stats?: StatsForm;
 }
 
 /** Where a starting machine tells what it does. All of it goes to standard error. */
@@ -62,6 +70,8 @@ export interface RunningDomain {
   onConsole(sink: ConsoleSink): void;
   /** Asks the guest to power off. A guest may ignore it. */
   requestShutdown(): void;
+  /** Where the time went so far: lines with line ends, or '' when there is nothing to tell. */
+  profile(): Promise<string>;
   /** Ends the domain now and frees what it holds. May be called at any time, any number of times. */
   destroy(): Promise<void>;
 }

@@ -88,6 +88,45 @@ test('run: trace lines go to standard error, in quiet mode too', async () => {
   assert.equal(world.readStderr(), 'trace trap\ntrace store\n');
 });
 
+test('run: the profile goes to standard error at the end, in quiet mode too', async () => {
+  const { world, status } = await start('poweroff', ['-q', '--stats']);
+  assert.equal(await status, 0);
+  assert.equal(world.readStderr(), 'profile 1\n');
+});
+
+test('run: a run that a key ends prints the profile too', async () => {
+  const { world, status } = await start('stubborn', ['-q', '--stats'], new ScriptedWorld().withTerminal());
+  world.stdin.write('\x1d');
+  assert.equal(await status, 130);
+  assert.equal(world.readStderr(), 'profile 1\nzendo: ended by Ctrl-]\n');
+});
+
+test('run: a guest that reboots has a profile for each time it was started', async () => {
+  const { world, status } = await start('reboot-once', ['-q', '--stats']);
+  assert.equal(world.readStderr(), 'profile 1\n');
+  world.stdin.write('q');
+  assert.equal(await status, 0);
+  assert.equal(world.readStderr(), 'profile 2\n');
+});
+
+test('run: SIGUSR2 prints the profile and the guest goes on', async () => {
+  const { world, status } = await start('keys', ['-q', '--stats']);
+  world.raise('SIGUSR2');
+  await world.settle();
+  assert.equal(world.readStderr(), 'profile 1\n');
+  world.stdin.write('q');
+  assert.equal(await status, 0);
+});
+
+test('run: a machine that does not answer gives no profile and ends all the same', async () => {
+  const { world, status } = await start('silent', ['-q', '--stats', '--timeout', '1']);
+  world.advance(1000);
+  await world.settle();
+  world.advance(2000);
+  assert.equal(await status, 4);
+  assert.equal(world.readStderr(), 'zendo: the time limit of 1 s is over\n');
+});
+
 test('run: standard input feeds the console, and its end is no error', async () => {
   const { world, machine, status } = await start('keys');
   world.stdin.write('ab\x03\x03\x1d');

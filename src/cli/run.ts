@@ -80,6 +80,7 @@ class Run {
     world.onSignal('SIGTERM', () => this.#ending.request({ status: signalStatus('SIGTERM') }));
     world.onSignal('SIGHUP', () => this.#ending.request({ status: signalStatus('SIGHUP') }));
     world.onSignal('SIGCONT', () => this.#keyboard.reopen());
+    if (this.#config.stats !== undefined) world.onSignal('SIGUSR2', () => void this.#printProfile());
   }
 
   /** Only when Ctrl-C is no key for the guest: cooked mode, while starting, or sent by somebody. */
@@ -118,8 +119,9 @@ class Run {
           cancelTimeout?.();
           return this.#domainOutcome(end);
         }
-        this.#domain = undefined;
         this.#messages.notice(`'${this.#config.name}' reboots`);
+        await this.#printProfile();
+        this.#domain = undefined;
         await domain.destroy();
       }
     } catch (error) {
@@ -158,11 +160,15 @@ class Run {
     this.#keyboard.close();
     const patience = this.#ending.again;
     const limits = outcome.natural === true ? [patience] : [patience, this.#grace()];
+    const profile = await Promise.race([this.#profile(), patience.then(nothing), this.#grace().then(nothing)]);
     await Promise.race([this.#destroy(running), patience, this.#grace()]);
     await Promise.race([this.#output.flush(), ...limits]);
     this.#messages.progress('');
     if (outcome.notice !== undefined) {
       this.#messages.notice(outcome.notice);
+    }
+    if (profile !== '') {
+      this.#messages.report(profile);
     }
     if (outcome.report !== undefined) {
       this.#messages.report(outcome.report);
@@ -170,6 +176,21 @@ class Run {
     if (outcome.line !== undefined) {
       this.#messages.error(outcome.line);
     }
+  }
+
+  async #printProfile(): Promise<void> {
+    const profile = await this.#profile();
+    if (profile !== '') {
+      this.#messages.report(profile);
+    }
+  }
+
+  /** '' when none was asked for, or the machine is past answering. */
+  async #profile(): Promise<string> {
+    if (this.#config.stats === undefined) {
+      return '';
+    }
+    return (await this.#domain?.profile().catch(nothing)) ?? '';
   }
 
   /** Waits for a start that was broken off as well, so that it leaves nothing half-done. */
@@ -185,6 +206,10 @@ class Run {
   #grace(): Promise<void> {
     return new Promise((resolve) => void this.#world.after(GRACE_MS, resolve));
   }
+}
+
+function nothing(): string {
+  return '';
 }
 
 function outputOutcome(failure: OutputFailure): Outcome {

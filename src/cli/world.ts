@@ -8,8 +8,8 @@ export type InputStream = Readable & { readonly isTTY?: boolean; setRawMode?(on:
 /** Standard output or standard error. */
 export type OutputStream = Writable & { readonly isTTY?: boolean };
 
-/** Signals that end a run, or that tell that the process goes on after a stop. */
-export type SignalName = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGCONT';
+/** Signals that end a run, that tell that the process goes on after a stop, or that ask for the profile. */
+export type SignalName = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGCONT' | 'SIGUSR2';
 
 /** The process around a command. */
 export interface World {

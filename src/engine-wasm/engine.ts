@@ -5,6 +5,7 @@ import { bug, type Maddr, type Mfn, type Vaddr } from '../base/index.ts';
 import {
   type AccessKind,
   Cpu,
+  createEngineCounters,
   type Engine,
   type EngineCounters,
   type EnginePorts,
@@ -78,18 +79,19 @@ class WasmEngine implements Engine {
     value: 0,
     stackDelta: 0,
   };
-  readonly counters: EngineCounters = { instructions: 0, decodedBlocks: 0, invalidatedFrames: 0, tlbFlushes: 0 };
+  readonly counters: EngineCounters = createEngineCounters();
   readonly #memory = new EngineMemory();
   readonly #contexts = new Contexts(this.#memory);
   readonly #translation = new Translation(this.#memory);
-  readonly #cache = new CodeCache(this.#memory);
+  readonly #cache = new CodeCache(this.#memory, this.counters);
   readonly #source: CodeSource;
   readonly #interpreter: InterpreterExports;
-
   readonly #compiler: Compiler | undefined;
+  readonly #readTsc: () => number;
 
   constructor(machine: MachineMemory, ports: EnginePorts, scratch: Mfn, tier: EngineTier) {
     const memory = this.#memory;
+    this.#readTsc = () => ports.readTsc();
     this.#source = new CodeSource(memory, machine, this.#translation, this.#cache);
     const data = new GuestData(memory, machine, this.#translation, this.#cache, addressOf(scratch));
     const strings = new StringUnit(memory, machine, this.#translation, this.#cache);
@@ -139,6 +141,7 @@ class WasmEngine implements Engine {
         this.#interpreter.compiled,
         { ...imports, ...this.#interpreter },
         policy,
+        this.counters,
       );
       this.#cache.watch(this.#compiler);
     }
@@ -225,6 +228,7 @@ class WasmEngine implements Engine {
   }
 
   flushTlbPage(page: Vaddr): void {
+    this.counters.tlbPageFlushes++;
     this.#translation.flushPage(page);
   }
 
@@ -263,7 +267,7 @@ class WasmEngine implements Engine {
     if (code === ExitCode.BUDGET) return Exit.BUDGET;
     const record = u32[Word.RECORD >> 2] ?? 0;
     if (code === ExitCode.HOT) {
-      this.#compiler?.compile(record);
+      this.#compile(record);
       return 0;
     }
     const page = cpu.readU64(Cpu.CODE_PAGE);
@@ -309,6 +313,15 @@ class WasmEngine implements Engine {
       default:
         return bug(`exit code ${code}`);
     }
+  }
+
+  #compile(head: number): void {
+    const { counters } = this;
+    const startNs = this.#readTsc();
+    this.#compiler?.compile(head);
+    const ns = this.#readTsc() - startNs;
+    counters.compileNs += ns;
+    counters.longestCompileNs = Math.max(counters.longestCompileNs, ns);
   }
 
   /** A branch to an address that is not canonical faults itself; what it did to the stack pointer is undone. */

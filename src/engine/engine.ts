@@ -2,6 +2,7 @@
 // belongs to one pCPU. Everything here is synchronous and on the pCPU's thread.
 
 import type { Maddr, Mfn, Vaddr } from '../base/index.ts';
+import type { EngineCounters } from './counters.ts';
 import type { CpuState } from './cpu-state.ts';
 import type { ExitReason, ExitRecord } from './exit.ts';
 
@@ -21,17 +22,6 @@ export type AccessKind = (typeof Access)[keyof typeof Access];
 export interface VcpuContext {
   /** The registers, wherever they are kept at the moment. Valid until the next `activate`, `enter` or `stepWithWritable`. */
   readonly state: CpuState;
-}
-
-/** Counters that only grow. */
-export interface EngineCounters {
-  /** Guest instructions retired, about: slow ones and the decoding of a block count for several. */
-  instructions: number;
-  /** Blocks decoded. */
-  decodedBlocks: number;
-  /** Frames whose decoded code was dropped because they were written. */
-  invalidatedFrames: number;
-  tlbFlushes: number;
 }
 
 /**

@@ -37,6 +37,8 @@ const MAX_SEED = 2 ** 31;
 /** How a machine runs. */
 export interface MachineOptions {
   readonly trace: ReadonlySet<string>;
+  /** Measures where the time goes. */
+  readonly profiled?: boolean;
   /** How the engine runs guest code; absent: its default. */
   readonly engineTier?: EngineTier;
 }
@@ -95,7 +97,7 @@ export class Machine {
 
   /** Starts a machine with room for one domain of `nrPages`. @returns rejects with VmmError NO_MEMORY */
   static async start(nrPages: number, options: MachineOptions, reporter: MachineReporter): Promise<Machine> {
-    const { trace, engineTier } = options;
+    const { trace, profiled = false, engineTier } = options;
     if (nrPages > MAX_DOMAIN_MIB * MIB_PAGES) {
       throw new VmmError(
         'NO_MEMORY',
@@ -114,7 +116,7 @@ export class Machine {
     const made: { machine?: Machine } = {};
     const pcpu = await PcpuThread.start(
       nrPages + overheadFrames(nrPages),
-      { seed: randomInt(1, MAX_SEED), trace: [...trace], engineTier },
+      { seed: randomInt(1, MAX_SEED), trace: [...trace], profiled, engineTier },
       {
         notify: (id, guestPort) => {
           const domain = domains.get(id);

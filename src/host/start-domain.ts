@@ -20,6 +20,7 @@ import { ensureDefaultGuest } from './images/debian.ts';
 import { nodeDecompressor } from './images/decompress.ts';
 import { checkSignedDigest } from './images/signed-digest.ts';
 import { type HostedDomain, Machine } from './machine.ts';
+import { profileText } from './profile-text.ts';
 import { returnMemory } from './return-memory.ts';
 
 const PAGE_SIZE = 4096;
@@ -35,7 +36,12 @@ export interface DomainConfig {
   readonly trace: ReadonlySet<string>;
   /** How the engine runs guest code; absent: its default. */
   readonly engineTier?: EngineTier;
+  /** Measures where the time goes, for `RunningDomain.profile`, which tells it in this form. */
+  readonly stats?: StatsForm;
 }
+
+/** Forms of a profile: tables for people, or one line of JSON. */
+export type StatsForm = 'text' | 'json';
 
 /** Where a starting machine tells what it does. */
 export interface StartReporter {
@@ -66,7 +72,8 @@ export async function startDomain(
   const nrPages = Math.floor(config.memoryBytes / PAGE_SIZE);
   const failed = new AbortController();
   // The thread takes about as long to start as the images to unpack, so both are done at once.
-  const starting = Machine.start(nrPages, config, {
+  const options = { ...config, profiled: config.stats !== undefined };
+  const starting = Machine.start(nrPages, options, {
     log: (line) => reporter.notice(line),
     trace: (line) => reporter.trace(line),
   });
@@ -79,7 +86,7 @@ export async function startDomain(
     freeBytes(guest.module);
     returnMemory();
     signal.throwIfAborted();
-    return new RunningDomain(machine, domain, guest.kernel);
+    return new RunningDomain(machine, domain, guest.kernel, config.stats);
   } catch (error) {
     failed.abort();
     await loading.catch(() => undefined); // the first failure is the one to tell
@@ -138,16 +145,18 @@ export class RunningDomain {
   readonly #machine: Machine;
   readonly #domain: HostedDomain;
   readonly #kernel: string;
+  readonly #stats: StatsForm | undefined;
   #settle: (end: DomainEnd) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
   #stopping: Promise<void> | undefined;
   /** Settles once: with the end, or with an error when the fault was ours. */
   readonly ended: Promise<DomainEnd>;
 
-  constructor(machine: Machine, domain: HostedDomain, kernel: string) {
+  constructor(machine: Machine, domain: HostedDomain, kernel: string, stats: StatsForm | undefined) {
     this.#machine = machine;
     this.#domain = domain;
     this.#kernel = kernel;
+    this.#stats = stats;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = resolve;
       this.#fail = reject;
@@ -175,6 +184,14 @@ export class RunningDomain {
   /** Asks the guest to power off. */
   requestShutdown(): void {
     this.#machine.requestShutdown(this.#domain);
+  }
+
+  /** Where the time went so far, with a line end; '' when `stats` was not asked for, or the pCPU is gone. */
+  async profile(): Promise<string> {
+    if (this.#stats === undefined || this.#stopping !== undefined) return '';
+    const report = await this.#machine.pcpu.call('profile');
+    if (report === undefined) return '';
+    return this.#stats === 'json' ? `${JSON.stringify(report)}\n` : profileText(report);
   }
 
   /** Ends the domain and its machine. */

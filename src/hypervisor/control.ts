@@ -22,6 +22,7 @@ import {
 import { beginUse, endUse } from './grant/use.ts';
 import { bringUp } from './hypercall/vcpu/vcpu-op.ts';
 import type { Pcpu } from './pcpu.ts';
+import type { ProfileReport } from './profile/profile.ts';
 import { refreshDomain } from './schedule/blocking.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -256,6 +257,11 @@ export class Control {
   domainInfo(id: Domid): DomainInfo | undefined {
     const domain = this.#pcpu.domains.get(id);
     return domain === undefined ? undefined : describe(domain);
+  }
+
+  /** Where the pCPU's time went so far; undefined when it was not made to measure that. */
+  profile(): ProfileReport | undefined {
+    return this.#pcpu.profiler?.report();
   }
 
   /** All domains. */

@@ -49,7 +49,10 @@ export class Hypervisor {
    * @returns a reused record: whether the pCPU is idle, and until when
    */
   run(untilNs: number): RunOutcome {
+    const profile = this.#pcpu.profiler?.profile;
+    profile?.runBegins();
     const outcome = this.#loop.run(untilNs);
+    profile?.runEnded(outcome.idle);
     this.#domain0Events.endRun();
     return outcome;
   }

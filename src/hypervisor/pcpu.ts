@@ -8,6 +8,7 @@ import type { CpuidPolicy } from './assist/cpuid.ts';
 import type { Domain } from './domain.ts';
 import { GuestAccess, GuestBuffer } from './guest-access.ts';
 import type { MemoryManagement } from './memory-management.ts';
+import { Profiler } from './profile/profiler.ts';
 import { type ConsoleSink, type NotificationSink, SILENT_TRACER, type Tracer } from './ports.ts';
 import type { Scheduler } from './schedule/scheduler.ts';
 import { Bounce } from './trap/bounce.ts';
@@ -27,6 +28,8 @@ export interface PcpuPorts {
   readonly console?: ConsoleSink | undefined;
   readonly notifications: NotificationSink;
   readonly tracer?: Tracer;
+  /** Measures where the time goes, for `Control.profile`. */
+  readonly profiled?: boolean;
   readonly scheduler: Scheduler;
   /** What CPUID shows. */
   readonly cpuid: CpuidPolicy;
@@ -46,6 +49,8 @@ export class Pcpu {
   readonly console: ConsoleSink | undefined;
   readonly notifications: NotificationSink;
   readonly tracer: Tracer;
+  /** There when the time is measured. */
+  readonly profiler: Profiler | undefined;
   readonly access: GuestAccess;
   readonly domains: Map<Domid, Domain> = new Map();
   readonly scheduler: Scheduler;
@@ -70,17 +75,18 @@ export class Pcpu {
     this.memory = ports.memory;
     this.frames = ports.frames;
     this.allocator = ports.allocator;
-    this.engine = ports.engine;
     this.clock = ports.clock;
+    this.profiler = ports.profiled === true ? new Profiler(ports.engine, ports.memory, ports.clock) : undefined;
+    this.engine = this.profiler?.engine ?? ports.engine;
     this.random = ports.random;
     this.logger = ports.logger;
     this.console = ports.console;
     this.notifications = ports.notifications;
     this.tracer = ports.tracer ?? SILENT_TRACER;
-    this.access = new GuestAccess(ports.memory, ports.engine);
+    this.access = new GuestAccess(ports.memory, this.engine);
     this.scheduler = ports.scheduler;
     this.cpuid = ports.cpuid;
-    this.bounce = new Bounce(ports.memory, ports.engine, this.access);
+    this.bounce = new Bounce(ports.memory, this.engine, this.access);
     this.mm = ports.createMemoryManagement(this);
   }
 }

@@ -9,6 +9,7 @@ import {
   Cpu,
   CPU_STATE_SIZE,
   CpuState,
+  createEngineCounters,
   type Engine,
   type EngineCounters,
   Exit,
@@ -48,7 +49,7 @@ export class FakeEngine implements Engine {
     value: 0,
     stackDelta: 0,
   };
-  readonly counters: EngineCounters = { instructions: 0, decodedBlocks: 0, invalidatedFrames: 0, tlbFlushes: 0 };
+  readonly counters: EngineCounters = createEngineCounters();
   /** Frames that `hasCode` answers true for. */
   readonly codeFrames: Set<number> = new Set();
   /** What `enter` runs. */

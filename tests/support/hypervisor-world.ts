@@ -115,6 +115,16 @@ export class GuestVcpu {
   }
 }
 
+/** What differs between machines. */
+interface WorldOptions {
+  readonly nrFrames?: number;
+  readonly trace?: readonly TraceKind[];
+  readonly realEngine?: boolean;
+  readonly profiled?: boolean;
+  /** Time that each look at the clock takes. */
+  readonly nsPerLook?: number;
+}
+
 /** The machine. */
 export class HypervisorWorld {
   readonly memory: MachineMemory;
@@ -141,7 +151,7 @@ export class HypervisorWorld {
   /** Time that each entry of guest code takes. */
   nsPerEntry = 1000;
 
-  constructor(options: { nrFrames?: number; trace?: readonly TraceKind[]; realEngine?: boolean } = {}) {
+  constructor(options: WorldOptions = {}) {
     const nrFrames = options.nrFrames ?? 1024;
     this.memory = createMachineMemory(nrFrames);
     this.frames = new FrameTable(nrFrames);
@@ -159,8 +169,12 @@ export class HypervisorWorld {
       frames: this.frames,
       allocator: new FrameAllocator(this.isRealEngine ? 2 : 1, nrFrames, random),
       engine: this.anyEngine,
-      clock: { nowNs: () => this.nowNs, wallClockMs: () => 1_700_000_000_000 + this.nowNs / 1e6 },
+      clock: {
+        nowNs: () => (this.nowNs += options.nsPerLook ?? 0),
+        wallClockMs: () => 1_700_000_000_000 + this.nowNs / 1e6,
+      },
       random,
+      profiled: options.profiled ?? false,
       logger: { info() {}, warn() {} },
       console: { write: (domid, bytes) => log.console.push(`${domid}:${new TextDecoder().decode(bytes.slice())}`) },
       notifications: {

@@ -15,6 +15,8 @@ interface Stage {
 
 /** Reactions of one part. What a part does not mention it ignores. */
 interface Part {
+  /** Never answers when it is asked for its profile. */
+  readonly isSilent?: boolean;
   onStart?(stage: Stage): void;
   onKeys?(stage: Stage, text: string): void;
   onShutdown?(stage: Stage): void;
@@ -56,6 +58,7 @@ const parts: Readonly<Record<string, Part>> = {
   },
   /** Ignores everything. */
   stubborn: {},
+  silent: { isSilent: true },
 };
 
 /** Counts the starts, so that a part can play differently the second time. */
@@ -132,6 +135,10 @@ class ScriptedDomain implements RunningDomain {
     this.#part.onKeys?.(this.#stage, text);
   }
 
+  async profile(): Promise<string> {
+    return this.#part.isSilent === true ? new Promise(() => undefined) : `profile ${this.#machine.starts}\n`;
+  }
+
   requestShutdown(): void {
     this.#part.onShutdown?.(this.#stage);
   }
@@ -155,6 +162,10 @@ class FloodDomain implements RunningDomain {
   }
 
   writeConsole(): void {}
+
+  async profile(): Promise<string> {
+    return '';
+  }
 
   requestShutdown(): void {}
 

@@ -2,6 +2,7 @@
 // that generated code looks entry points up in, and what is needed to drop the code of a frame when it
 // is written. Space is handed out in one direction; when it runs out, everything is dropped.
 
+import type { EngineCounters } from '../../engine/index.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { hasLink, JMP } from '../ir/operations/control.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
@@ -37,6 +38,7 @@ export interface CodeWatcher {
 /** Store of decoded blocks. */
 export class CodeCache {
   readonly #memory: EngineMemory;
+  readonly #counters: EngineCounters;
   readonly #frames = new Map<number, FrameCode>();
   /** Starts of the blocks in memory 0, ascending, and the frame of each. */
   readonly #starts: number[] = [];
@@ -44,8 +46,9 @@ export class CodeCache {
   #free = RECORDS;
   #watcher: CodeWatcher | undefined;
 
-  constructor(memory: EngineMemory) {
+  constructor(memory: EngineMemory, counters: EngineCounters) {
     this.#memory = memory;
+    this.#counters = counters;
   }
 
   /** Gives every block that is stored from now on a head record. */
@@ -130,6 +133,7 @@ export class CodeCache {
 
   /** Drops everything. */
   dropAll(): void {
+    this.#counters.evictions++;
     this.#watcher?.allDropped();
     this.#frames.clear();
     this.#starts.length = 0;

@@ -1,6 +1,7 @@
 // The compiler tier: turns blocks that have become hot into regions of WebAssembly and puts them in the place
 // of the blocks' heads; forgets them when the code cache drops their frame. Owned by the engine.
 
+import type { EngineCounters } from '../../engine/index.ts';
 import type { CodeCache, CodeWatcher } from '../cache/code-cache.ts';
 import type { CodeSource } from '../cache/code-source.ts';
 import type { Callees } from '../interpret/locals.ts';
@@ -74,6 +75,7 @@ export class Compiler implements CodeWatcher {
   readonly #machine: WebAssembly.Memory;
   readonly #imports: CompiledImports;
   readonly #policy: CompilerPolicy;
+  readonly #counters: EngineCounters;
   readonly #free: number[] = [];
   #nextPlace = 0;
   /** Places in the table by frame. */
@@ -85,7 +87,6 @@ export class Compiler implements CodeWatcher {
   /** Counts how often all code was dropped. */
   #generation = 0;
   #observer: CompileObserver | undefined;
-  compiledRegions = 0;
   readonly threshold: number;
 
   constructor(
@@ -96,6 +97,7 @@ export class Compiler implements CodeWatcher {
     table: WebAssembly.Table,
     imports: CompiledImports,
     policy: CompilerPolicy,
+    counters: EngineCounters,
   ) {
     this.#memory = memory;
     this.#machine = machine;
@@ -104,6 +106,7 @@ export class Compiler implements CodeWatcher {
     this.#table = table;
     this.#imports = imports;
     this.#policy = policy;
+    this.#counters = counters;
     this.threshold = policy.threshold;
   }
 
@@ -143,7 +146,8 @@ export class Compiler implements CodeWatcher {
     i32[(head + Rec.IMM) >> 2] = place;
     // What compiling costs goes with the length, within what a budget can be short of.
     i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil((this.#sizes[place] ?? 0) / 1024), MOST_COST);
-    this.compiledRegions++;
+    this.#counters.compiledRegions++;
+    this.#counters.compiledBytes += this.#sizes[place] ?? 0;
     this.#observer?.compiled({ head, nodes: region.nodes, code: made.code, callees: made.callees });
   }
 
@@ -153,6 +157,7 @@ export class Compiler implements CodeWatcher {
     if (places === undefined) return;
     this.#places.delete(frame);
     this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
+    this.#counters.droppedRegions += places.length;
     for (const place of places) {
       this.#table.set(place, null);
       this.#codeBytes -= this.#sizes[place] ?? 0;
@@ -162,6 +167,7 @@ export class Compiler implements CodeWatcher {
 
   /** All code is gone. */
   allDropped(): void {
+    this.#counters.evictedRegions += this.#nextPlace - this.#free.length;
     for (let place = 0; place < this.#nextPlace; place++) this.#table.set(place, null);
     this.#places.clear();
     this.#drops.clear();

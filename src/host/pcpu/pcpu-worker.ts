@@ -52,6 +52,7 @@ function build(): Hypervisor {
       domainChanged: (domid) => outbox.send({ kind: 'changed', domid }),
     },
     tracer: tracer(),
+    profiled: settings.profiled,
   });
 }
 

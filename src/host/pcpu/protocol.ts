@@ -27,6 +27,8 @@ export interface PcpuOptions {
   readonly seed: number;
   /** Kinds of trace lines that are wanted. */
   readonly trace: readonly string[];
+  /** Measures where the time goes. */
+  readonly profiled: boolean;
   /** How the engine runs guest code; undefined: its default. */
   readonly engineTier: EngineTier | undefined;
 }

@@ -4,7 +4,11 @@
 import { HypervisorVirt } from '../../abi/index.ts';
 import { type Vaddr, vaddr } from '../../base/index.ts';
 import { canonicalVaddr } from '../../x86/index.ts';
+import { Gpr } from '../../engine/index.ts';
 import type { Vcpu } from '../vcpu.ts';
+
+/** Registers that hold the arguments, in order. Source: Xen public/arch-x86/xen-x86_64.h. */
+export const ARGUMENT_REGISTERS = [Gpr.RDI, Gpr.RSI, Gpr.RDX, Gpr.R10, Gpr.R8, Gpr.R9] as const;
 
 /**
  * Result of a handler that has not finished: it has stored its progress in the arguments, and the

@@ -9,12 +9,9 @@ import type { Pcpu } from '../pcpu.ts';
 import { rewind } from '../trap/inject.ts';
 import { hypercallIret } from '../trap/iret.ts';
 import type { Vcpu } from '../vcpu.ts';
-import { CONTINUE, HypercallArgs, NO_RESULT } from './arguments.ts';
+import { ARGUMENT_REGISTERS, CONTINUE, HypercallArgs, NO_RESULT } from './arguments.ts';
 import { Multicall } from './multicall.ts';
 import { type HypercallRow, hypercallsByNumber } from './table.ts';
-
-/** Registers that hold the arguments, in order. */
-const ARGUMENT_REGISTERS = [Gpr.RDI, Gpr.RSI, Gpr.RDX, Gpr.R10, Gpr.R8, Gpr.R9] as const;
 
 /** Bytes of the `syscall` instruction. */
 const SYSCALL_LENGTH = 2;
@@ -31,7 +28,8 @@ export class HypercallDispatcher {
 
   constructor(pcpu: Pcpu) {
     this.#pcpu = pcpu;
-    this.#multicall = new Multicall(pcpu, (vcpu, number, args) => this.call(vcpu, number, args));
+    const call = (vcpu: Vcpu, number: number, args: HypercallArgs): number => this.call(vcpu, number, args);
+    this.#multicall = new Multicall(pcpu, pcpu.profiler?.timed(call) ?? call);
   }
 
   /** Carries out the hypercall that the running vCPU has issued. @hot */

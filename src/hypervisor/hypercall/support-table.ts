@@ -1,20 +1,7 @@
 // The table in docs/hypercalls.md: every hypercall with its sub-operations, and how far each goes. Made
 // from the dispatcher's own table, so that it names what there is.
 
-import {
-  CallbackOp,
-  ConsoleIo,
-  EvtchnOp,
-  GnttabOp,
-  MmuExt,
-  PhysdevOp,
-  SchedOp,
-  VcpuOp,
-  VmAssist,
-  XenMem,
-  XenNmi,
-  XenVer,
-} from '../../abi/index.ts';
+import { SUB_OPERATION_NAMES as NAMES } from './sub-operations.ts';
 import { HYPERCALLS } from './table.ts';
 
 /** Sub-operations of a hypercall: the public names, what is true of most, and what is true of the others. */
@@ -30,7 +17,7 @@ const DOM0 = 'refused (-EPERM)';
 
 const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
   memory_op: {
-    names: XenMem,
+    names: NAMES.memory_op,
     most: NONE,
     others: {
       XENMEM_increase_reservation: YES,
@@ -56,17 +43,17 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
     },
   },
   xen_version: {
-    names: XenVer,
+    names: NAMES.xen_version,
     most: YES,
     others: { XENVER_commandline: 'tells `<denied>`', XENVER_build_id: DOM0 },
   },
   console_io: {
-    names: ConsoleIo,
+    names: NAMES.console_io,
     most: 'where the machine allows it, else -EPERM',
     others: { CONSOLEIO_read: 'finds nothing' },
   },
   grant_table_op: {
-    names: GnttabOp,
+    names: NAMES.grant_table_op,
     most: YES,
     others: {
       GNTTABOP_transfer: 'refused (GNTST_general_error)',
@@ -77,7 +64,7 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
     },
   },
   vm_assist: {
-    names: VmAssist,
+    names: NAMES.vm_assist,
     most: 'accepted, without effect',
     others: {
       VMASST_TYPE_pae_extended_cr3: 'accepted, shown in the features',
@@ -87,15 +74,15 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
       VMASST_TYPE_m2p_strict: 'accepted; always on',
     },
   },
-  vcpu_op: { names: VcpuOp, most: YES, others: { VCPUOP_get_physid: 'refused (-EINVAL): no vCPU is pinned' } },
+  vcpu_op: { names: NAMES.vcpu_op, most: YES, others: { VCPUOP_get_physid: 'refused (-EINVAL): no vCPU is pinned' } },
   mmuext_op: {
-    names: MmuExt,
+    names: NAMES.mmuext_op,
     most: YES,
     others: { MMUEXT_MARK_SUPER: 'refused (-EOPNOTSUPP)', MMUEXT_UNMARK_SUPER: 'refused (-EOPNOTSUPP)' },
   },
-  nmi_op: { names: XenNmi, most: YES, others: {} },
+  nmi_op: { names: NAMES.nmi_op, most: YES, others: {} },
   sched_op: {
-    names: SchedOp,
+    names: NAMES.sched_op,
     most: YES,
     others: {
       SCHEDOP_remote_shutdown: DOM0,
@@ -103,9 +90,9 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
       SCHEDOP_shutdown_code: 'accepted, without effect',
     },
   },
-  callback_op: { names: CallbackOp, most: YES, others: {} },
+  callback_op: { names: NAMES.callback_op, most: YES, others: {} },
   event_channel_op: {
-    names: EvtchnOp,
+    names: NAMES.event_channel_op,
     most: YES,
     others: {
       EVTCHNOP_bind_pirq: DOM0,
@@ -116,7 +103,7 @@ const SUB_OPERATIONS: Readonly<Record<string, SubOperations>> = {
     },
   },
   physdev_op: {
-    names: PhysdevOp,
+    names: NAMES.physdev_op,
     most: 'refused (-EPERM or -ENOSYS)',
     others: { PHYSDEVOP_set_iopl: YES, PHYSDEVOP_set_iobitmap: YES },
   },

@@ -81,6 +81,7 @@ export function deliverPending(pcpu: Pcpu, vcpu: Vcpu): void {
   if (!upcallDue(pcpu, vcpu)) return;
   const { eventCallback: callback } = vcpu;
   if (pcpu.tracer.trap) pcpu.tracer.line('trap', `d${vcpu.domain.domid}v${vcpu.id} event upcall`);
+  pcpu.profiler?.profile.upcall();
   if (!pcpu.bounce.enter(vcpu, callback.lo, callback.hi, BounceFlag.MASK_EVENTS, 0)) {
     crashUndeliverable(pcpu, vcpu, 'event upcall', callback.isSet);
   }
