@@ -66,7 +66,7 @@ class RegionCompiler {
     this.#nodes = region.nodes;
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
-    this.#e = new CompilerEmitter(this.#f, callees, memory, region.frame, regionVectors(region, memory));
+    this.#e = new CompilerEmitter(this.#f, callees, memory, region, regionVectors(region, memory));
   }
 
   compile(): FunctionBuilder {

@@ -6,7 +6,7 @@ import { bug } from '../../base/index.ts';
 import { Cpu } from '../../engine/index.ts';
 import { HELPER_COST } from '../interpret/control.ts';
 import type { Callees } from '../interpret/locals.ts';
-import type { AccessEmitter } from '../interpret/memory-access.ts';
+import type { AccessEmitter, AccessLocals } from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
@@ -14,6 +14,7 @@ import { CODE_MAP, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { FlagUse } from './flag-use.ts';
+import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
 
@@ -21,13 +22,9 @@ const NR_GPR = 16;
 const NR_TEMPS = 16;
 
 /** Local variables of a compiled function. Its parameters are the budget (0) and the displacement of the TLBs (1). */
-export interface CompiledLocals {
+export interface CompiledLocals extends AccessLocals {
   readonly budget: number;
-  readonly tlb: number;
-  readonly address: number;
-  readonly entry: number;
-  readonly offset: number;
-  readonly writeBack: number;
+  readonly mode: number;
   readonly codePage: number;
   readonly rip: number;
   readonly code: number;
@@ -46,6 +43,7 @@ export class CompilerEmitter implements AccessEmitter {
   readonly f: FunctionBuilder;
   readonly callees: Callees;
   readonly locals: CompiledLocals;
+  readonly tlbDisplacement: number;
   i64: readonly [number, number, number, number, number, number];
   i32: readonly [number, number, number, number];
   readonly v128: readonly [number, number, number, number];
@@ -73,19 +71,21 @@ export class CompilerEmitter implements AccessEmitter {
   #writtenTemps = 0;
   #flagsWritten = false;
 
-  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, frame: number, vectors: VectorUse) {
+  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, region: Region, vectors: VectorUse) {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
     this.#vectors = new VectorRegisters(f, vectors);
     this.callees = callees;
     this.#memory = memory;
-    this.#frame = frame;
+    this.#frame = region.frame;
+    this.tlbDisplacement = region.tlbDisplacement;
     for (let n = 0; n < NR_GPR; n++) this.#gpr.push(f.local(i64));
     this.#flagResult = f.local(i64);
     this.#flagAux = f.local(i32);
     this.locals = {
       budget: 0,
-      tlb: 1,
+      mode: 1,
+      tlb: undefined,
       address: f.local(i64),
       entry: f.local(i32),
       offset: f.local(i64),
@@ -351,9 +351,13 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
   emitPrologue(into: FunctionBuilder): void {
+    const { budget, mode, codePage } = this.locals;
+    into.get(mode).i32(this.tlbDisplacement).op(W.i32Ne).unlikely().if();
+    into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.OTHER_MODE).return();
+    into.end();
     this.#loadRegisters(into);
     this.#vectors.emitPrologue(into);
-    into.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).set(this.locals.codePage);
+    into.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).set(codePage);
   }
 
   #loadRegisters(f: FunctionBuilder = this.f): void {

@@ -2,9 +2,11 @@
 // nodes that control enters only at their beginning. The compiler makes one function of a region.
 // Records stay where the interpreter has them: a node names them by their addresses.
 
+import { Cpu } from '../../engine/index.ts';
 import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
+import { USER_TLB } from '../runtime/layout.ts';
 
 /** How a node ends. */
 export type NodeEnd = 'fall' | 'jump' | 'branch' | 'call' | 'return' | 'leave';
@@ -27,6 +29,8 @@ export interface RegionNode {
 /** A region; node 0 is its only entry. */
 export interface Region {
   readonly frame: number;
+  /** Displacement of the TLBs of the mode that the region is for. */
+  readonly tlbDisplacement: number;
   readonly nodes: readonly RegionNode[];
 }
 
@@ -83,7 +87,8 @@ export function formRegion(memory: EngineMemory, finder: BlockFinder, frame: num
     for (const offset of node.offsets) node.targets.push(firstNode.get(offset) ?? -1);
     if (node.next >= 0) node.targets.push(node.next);
   }
-  return { frame, nodes };
+  const tlbDisplacement = memory.u32[Cpu.KERNEL_MODE >> 2] === 0 ? USER_TLB : 0;
+  return { frame, tlbDisplacement, nodes };
 }
 
 interface MutableNode extends RegionNode {

@@ -180,6 +180,9 @@ function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
   e.readState(Word.RESUME, M.i32Load);
   f.set(record).branch(targets.next);
   f.end();
+  f.get(code).i32(CompiledExit.OTHER_MODE).op(W.i32Eq).if();
+  emitNext(e, targets);
+  f.end();
   f.get(code).return();
 }
 

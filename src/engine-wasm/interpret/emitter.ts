@@ -15,6 +15,7 @@ export class InterpreterEmitter implements AccessEmitter {
   readonly f: FunctionBuilder;
   readonly locals: Locals;
   readonly callees: Callees;
+  readonly tlbDisplacement = 0;
 
   constructor(f: FunctionBuilder, locals: Locals, callees: Callees) {
     this.f = f;

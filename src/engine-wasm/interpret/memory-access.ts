@@ -9,7 +9,7 @@ import type { MemoryAccess, OpEmitter } from '../ir/operation.ts';
 import type { Field } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word } from '../runtime/layout.ts';
-import { M, W } from '../wasm/instructions.ts';
+import { M, ValueType, type ValueTypeCode, W } from '../wasm/instructions.ts';
 import type { Callees, Locals } from './locals.ts';
 
 const MACHINE = 1;
@@ -19,9 +19,16 @@ const ENTRY_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
 const NOTHING = (): void => {};
 const FRAME = 8; // offset of the frame's machine address in an entry
 
+/** Locals of a memory access. `tlb`: the displacement of the TLBs, when it is not known before the code runs. */
+export interface AccessLocals extends Pick<Locals, 'address' | 'entry' | 'offset' | 'writeBack'> {
+  readonly tlb: number | undefined;
+}
+
 /** What the emission of a memory access needs beside the operands. The interpreter and the compiler each have one. */
 export interface AccessEmitter extends OpEmitter {
-  readonly locals: Pick<Locals, 'tlb' | 'address' | 'entry' | 'offset' | 'writeBack'>;
+  readonly locals: AccessLocals;
+  /** Displacement of the TLBs of the current mode, when it is known while code is emitted. */
+  readonly tlbDisplacement: number;
   readonly callees: Callees;
   /** Pushes a field's own number as i64. */
   number64(field: Field): void;
@@ -41,11 +48,8 @@ export function emitMemoryAccess(e: AccessEmitter, access: MemoryAccess): void {
     case 'address':
       return emitAddressOnly(e, access);
     case 'load':
-      pushAddress(e, access);
-      return emitLoad(e, access, Tlb.READ, e.callees.slowLoad);
     case 'loadForWrite':
-      pushAddress(e, access);
-      return emitLoad(e, access, Tlb.WRITE, e.callees.slowLoadForWrite);
+      return emitLoad(e, access);
     case 'store':
       pushAddress(e, access);
       return emitStore(e, access, () => e.read('a', access.slotCode));
@@ -80,10 +84,9 @@ export function emitPush(e: AccessEmitter, value: () => void, leave?: () => void
 
 /** Leaves the 8 bytes at the top of the guest stack in the first i64 scratch local; RSP stays. */
 export function emitStackLoad(e: AccessEmitter): void {
-  const f = e.f;
   e.readState(RSP, M.i64Load);
-  pushMachineAddress(e, 8, Tlb.READ, e.callees.slowLoad);
-  f.mem(M.i64Load, 0, MACHINE).set(e.i64[0]);
+  pushLoaded(e, { bytes: 8, memoryCode: M.i64Load, action: 'load' });
+  e.f.set(e.i64[0]);
 }
 
 function emitPop(e: AccessEmitter): void {
@@ -109,7 +112,7 @@ function pushAddress(e: AccessEmitter, access: MemoryAccess): void {
       .op(W.i64And)
       .op(W.i64Eqz)
       .op(W.i32Eqz);
-    f.if();
+    f.unlikely().if();
     e.raise(Vector.GP);
     f.end();
     f.get(e.locals.address);
@@ -126,20 +129,13 @@ function emitAddressOnly(e: AccessEmitter, access: MemoryAccess): void {
 /** Takes an i64 virtual address from the stack, keeps it in `address` and leaves the TLB lookup's verdict: i32 1 on a miss. */
 function pushTlbMiss(e: AccessEmitter, bytes: number, tlb: number): void {
   const { address, entry, offset } = e.locals;
-  e.f
-    .tee(address)
-    .i64(ENTRY_SHIFT)
-    .op(W.i64ShrU)
-    .op(W.i32WrapI64)
-    .i32(ENTRY_MASK)
-    .op(W.i32And)
-    .get(e.locals.tlb)
-    .op(W.i32Add);
-  e.f.set(entry);
-  e.f
-    .get(address)
+  const f = e.f;
+  f.tee(address).op(W.i32WrapI64).i32(ENTRY_SHIFT).op(W.i32ShrU).i32(ENTRY_MASK).op(W.i32And);
+  if (e.locals.tlb !== undefined) f.get(e.locals.tlb).op(W.i32Add);
+  f.set(entry);
+  f.get(address)
     .get(entry)
-    .mem(M.i64Load, tlb)
+    .mem(M.i64Load, tlb + e.tlbDisplacement)
     .op(W.i64Sub)
     .tee(offset)
     .i64(4097 - bytes)
@@ -152,7 +148,7 @@ function pushHit(e: AccessEmitter, tlb: number): void {
     .get(e.locals.offset)
     .op(W.i32WrapI64)
     .get(e.locals.entry)
-    .mem(M.i32Load, tlb + FRAME)
+    .mem(M.i32Load, tlb + e.tlbDisplacement + FRAME)
     .op(W.i32Add);
 }
 
@@ -162,42 +158,44 @@ function noteSlow(e: AccessEmitter): void {
   e.writeState(Word.SLOW_ADDRESS, M.i64Store, () => e.f.get(e.locals.address));
 }
 
-/** Takes an i64 virtual address from the stack and pushes a machine address; leaves the code on a fault. */
-function pushMachineAddress(e: AccessEmitter, bytes: number, tlb: number, slow: number): void {
+/** Takes an i64 virtual address from the stack and pushes what is there; leaves the code on a fault. */
+function pushLoaded(e: AccessEmitter, access: Pick<MemoryAccess, 'bytes' | 'memoryCode' | 'action'>): void {
   const f = e.f;
   const machine = e.i32[0];
-  pushTlbMiss(e, bytes, tlb);
-  f.if();
+  const forWrite = access.action === 'loadForWrite';
+  const tlb = forWrite ? Tlb.WRITE : Tlb.READ;
+  pushTlbMiss(e, access.bytes, tlb);
+  // Each way has a load of its own: a load behind the two would extend an address that is extended already.
+  f.unlikely().if(resultOf(access.memoryCode));
   noteSlow(e);
-  f.i32(bytes).call(slow).tee(machine).i32(-1).op(W.i32Eq);
-  f.if();
+  f.i32(access.bytes).call(forWrite ? e.callees.slowLoadForWrite : e.callees.slowLoad);
+  f.tee(machine).i32(-1).op(W.i32Eq).unlikely().if();
   e.leave(ExitCode.PAGE_FAULT);
   f.end();
+  if (forWrite) {
+    // the slow path leaves -1 there when the store must go through it too
+    e.readState(Word.WRITE_BACK, M.i32Load);
+    f.set(e.locals.writeBack);
+  }
+  f.get(machine).mem(access.memoryCode, 0, MACHINE);
   f.else();
   pushHit(e, tlb);
-  f.set(machine);
+  if (forWrite) f.tee(e.locals.writeBack);
+  f.mem(access.memoryCode, 0, MACHINE);
   f.end();
-  f.get(machine);
 }
 
-function emitLoad(e: AccessEmitter, access: MemoryAccess, tlb: number, slow: number): void {
-  const f = e.f;
-  const machine = e.i32[0];
-  pushMachineAddress(e, access.bytes, tlb, slow);
-  f.set(machine);
-  if (access.action === 'loadForWrite') {
-    // the slow path leaves -1 in WRITE_BACK when the store must go through it too
-    f.get(machine).set(e.locals.writeBack);
-    f.get(e.locals.offset)
-      .i64(4097 - access.bytes)
-      .op(W.i64GeU);
-    f.if();
-    e.readState(Word.WRITE_BACK, M.i32Load);
-    f.set(e.locals.writeBack).end();
-  }
+/** Type of what a load of `M` pushes. */
+function resultOf(load: number): ValueTypeCode {
+  if (load === M.v128Load || load === M.v128Load32Zero || load === M.v128Load64Zero) return ValueType.v128;
+  return load === M.i32Load8S || load === M.i32Load16S ? ValueType.i32 : ValueType.i64;
+}
+
+function emitLoad(e: AccessEmitter, access: MemoryAccess): void {
   e.write('a', access.slotCode, () => {
-    f.get(machine).mem(access.memoryCode, 0, MACHINE);
-    if (access.memoryCode === M.i32Load8S || access.memoryCode === M.i32Load16S) f.op(W.i64ExtendI32U);
+    pushAddress(e, access);
+    pushLoaded(e, access);
+    if (resultOf(access.memoryCode) === ValueType.i32) e.f.op(W.i64ExtendI32U);
   });
 }
 
@@ -205,7 +203,7 @@ function emitLoad(e: AccessEmitter, access: MemoryAccess, tlb: number, slow: num
 function emitStore(e: AccessEmitter, access: MemoryAccess, value: () => void, finish = NOTHING): void {
   const f = e.f;
   pushTlbMiss(e, access.bytes, Tlb.WRITE);
-  f.if();
+  f.unlikely().if();
   noteSlow(e);
   emitSlowStore(e, access, value, finish);
   f.else();
@@ -219,7 +217,7 @@ function emitStoreBack(e: AccessEmitter, access: MemoryAccess): void {
   const f = e.f;
   const value = (): void => e.read('a', access.slotCode);
   f.get(e.locals.writeBack).i32(-1).op(W.i32Eq);
-  f.if();
+  f.unlikely().if();
   e.markRecord();
   emitSlowStore(e, access, value, NOTHING);
   f.else();

@@ -34,4 +34,6 @@ export const CompiledExit = {
   LOOK_UP: 0,
   /** Go on with the record that `Word.RESUME` names. */
   RESUME_RECORD: 0x100,
+  /** Nothing has been done: the code is for the other mode. Go on behind the `compiled` record. */
+  OTHER_MODE: 0x101,
 } as const;

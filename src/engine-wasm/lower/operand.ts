@@ -32,6 +32,8 @@ export function isByteRow(row: Row): boolean {
 }
 
 const LOAD = family('ld');
+/** Loads that clear the rest of the slot, for temporaries. */
+const LOAD_ZERO = [opcodeOf('ldz8'), opcodeOf('ldz16'), opcodeOf('ld32'), 0, opcodeOf('ld64')] as const;
 const STORE = family('st');
 const LOAD_FOR_WRITE = family('ldw');
 const STORE_BACK = family('stw');
@@ -50,7 +52,7 @@ export function rmSlot(i: Instruction, width: OperandWidth): number {
 /** Slot of the r/m operand's value: the register itself, or `temporary` after a load. */
 export function readRm(b: IrBuilder, i: Instruction, width: OperandWidth, temporary: number): number {
   if (!i.isMemory) return rmSlot(i, width);
-  load(b, i, width, temporary);
+  b.mem(LOAD_ZERO[width >> 4] ?? 0, temporary, i);
   return temporary;
 }
 

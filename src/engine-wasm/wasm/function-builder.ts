@@ -41,6 +41,8 @@ export class FunctionBuilder {
   readonly #locals: ValueTypeCode[] = [];
   readonly #nrParameters: number;
   #marks: Mark[] | undefined;
+  /** Offsets in the code of branches that are hardly ever taken. */
+  #unlikely: number[] = [];
   #depth = 0;
 
   constructor(nrParameters: number) {
@@ -161,6 +163,12 @@ export class FunctionBuilder {
     return this.#open(IF, result);
   }
 
+  /** Tells the host's compiler that the `if` or `br_if` that is appended next is hardly ever taken. */
+  unlikely(): this {
+    this.#unlikely.push(this.#code.length);
+    return this;
+  }
+
   else(): this {
     return this.op(W.else);
   }
@@ -214,11 +222,26 @@ export class FunctionBuilder {
     this.#code.clear();
     this.#code.append(other.#code.view());
     this.#code.append(code);
+    this.#unlikely = [...other.#unlikely, ...this.#unlikely.map((offset) => offset + other.size)];
+  }
+
+  /** Offsets in `body()` of the branches that are hardly ever taken. */
+  unlikelyOffsets(): readonly number[] {
+    const before = this.#declarations().length;
+    return this.#unlikely.map((offset) => before + offset);
   }
 
   /** The encoded body: local declarations, code and the final `end`. */
   body(): Uint8Array {
     if (this.#depth !== 0) bug('a WebAssembly block is still open');
+    const out = new Bytes();
+    out.append(this.#declarations().view());
+    out.append(this.#code.view());
+    out.byte(W.end);
+    return out.view();
+  }
+
+  #declarations(): Bytes {
     const out = new Bytes();
     const runs: { type: number; count: number }[] = [];
     for (const type of this.#locals) {
@@ -231,9 +254,7 @@ export class FunctionBuilder {
       out.unsigned(run.count);
       out.byte(run.type);
     }
-    out.append(this.#code.view());
-    out.byte(W.end);
-    return out.view();
+    return out;
   }
 
   #open(code: number, result: number): Label {

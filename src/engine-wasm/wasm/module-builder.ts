@@ -14,6 +14,8 @@ const FUNCTION_REFERENCE = 0x70;
 const SHARED_WITH_MAXIMUM = 3;
 const UNSHARED_WITH_MAXIMUM = 1;
 const FUNCTION_TYPE = 0x60;
+const CUSTOM_SECTION = 0;
+const UNLIKELY = 0;
 
 /** Limits of a memory import, in WebAssembly pages. */
 export interface MemoryLimits {
@@ -120,6 +122,7 @@ export class ModuleBuilder {
         bytes.unsigned(item.index);
       }
     });
+    this.#appendHints(out);
     section(10, this.#functions.length, (bytes) => {
       for (const item of this.#functions) {
         const body = item.builder.body();
@@ -128,5 +131,28 @@ export class ModuleBuilder {
       }
     });
     return out.view().slice();
+  }
+
+  /** The section `metadata.code.branch_hint`: engines that do not know it pass over it. */
+  #appendHints(out: Bytes): void {
+    const bytes = new Bytes();
+    bytes.name('metadata.code.branch_hint');
+    const hinted = this.#functions
+      .map(({ builder }, number) => ({ index: this.#nrImportedFunctions + number, offsets: builder.unlikelyOffsets() }))
+      .filter(({ offsets }) => offsets.length > 0);
+    if (hinted.length === 0) return;
+    bytes.unsigned(hinted.length);
+    for (const { index, offsets } of hinted) {
+      bytes.unsigned(index);
+      bytes.unsigned(offsets.length);
+      for (const offset of offsets) {
+        bytes.unsigned(offset);
+        bytes.byte(1); // bytes of the hint
+        bytes.byte(UNLIKELY);
+      }
+    }
+    out.byte(CUSTOM_SECTION);
+    out.unsigned(bytes.length);
+    out.append(bytes.view());
   }
 }
