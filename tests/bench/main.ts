@@ -4,12 +4,14 @@
 import process from 'node:process';
 import { benchBare } from './bare.ts';
 import { benchBoot } from './boot.ts';
+import { benchCpu } from './cpu.ts';
 import { BenchError } from './cpu/build-program.ts';
 
 /** The benches by name. */
 const BENCHES: ReadonlyMap<string, (args: readonly string[]) => Promise<void>> = new Map([
   ['boot', benchBoot],
   ['bare', benchBare],
+  ['cpu', benchCpu],
 ]);
 
 const [name = 'boot', ...args] = process.argv.slice(2);

@@ -18,7 +18,7 @@ const Ehdr = { ENTRY: 24, PHOFF: 32, PHNUM: 56 } as const;
 const Phdr = { TYPE: 0, FLAGS: 4, OFFSET: 8, VADDR: 16, FILESZ: 32, MEMSZ: 40, SIZE: 56 } as const;
 const PT_LOAD = 1;
 
-/** Fields of struct compute_line, in cpu/program/compute.h. */
+/** Fields of struct line, in cpu/program/compute.h. */
 const Line = { NAME: 0, OP: 8, OPS: 16, VALUE: 24, RUN: 32, SIZE: 40 } as const;
 
 /** One line, ready to be called. */

@@ -1,13 +1,15 @@
-// Compiles the computing lines of the bench without a library, for a bare engine. What is missing on the machine is said in
-// the words of an error that tells what to install. Called by tests/bench/bare.ts.
+// Compiles the program of the bench: whole and static, for the machine itself and its guests, or its computing lines
+// alone and without a library, for a bare engine. What is missing on the machine is said in an error that tells what to
+// install. Called by tests/bench/cpu.ts and tests/bench/bare.ts.
 
 import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 
 const sources = join(import.meta.dirname, 'program');
 
 /** Flags of every build; `npm run bench -- cpu` prints them. */
-const CFLAGS: readonly string[] = ['-std=gnu11', '-O2', '-static', '-Wall', '-Wextra', '-Werror'];
+export const CFLAGS: readonly string[] = ['-std=gnu11', '-O2', '-static', '-Wall', '-Wextra', '-Werror'];
 
 /** Files that call neither a library nor the system. */
 const COMPUTE = ['bytes', 'compute', 'control', 'data', 'float', 'integer'];
@@ -20,6 +22,11 @@ export function compilerVersion(): string {
   const { error, stdout } = spawnSync('gcc', ['--version'], { encoding: 'utf8' });
   if (error !== undefined) throw new BenchError('there is no gcc: install the packages gcc and libc6-dev');
   return stdout.split('\n')[0] ?? '';
+}
+
+/** Builds the whole program. @param file - where it goes */
+export function buildProgram(file: string): void {
+  compile([...CFLAGS, '-o', file, ...globSync(join(sources, '*.c'))]);
 }
 
 /** Builds the computing lines as an ELF file whose entry point is the table `compute_lines`. */

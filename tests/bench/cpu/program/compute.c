@@ -2,7 +2,7 @@
 
 #include "compute.h"
 
-const struct compute_line compute_lines[] = {
+const struct line compute_lines[] = {
     {"int-mix", "step", 10000, 0x43f36f13d1f2240cu, int_mix},
     {"sha256", "KiB", 16, 0x4348e3b98e8a327bu, sha256},
     {"sort", "1 M ints", 1, 0x78b9673edb285af0u, sort},

@@ -7,22 +7,22 @@
 #include <stdint.h>
 
 /* Does `units` units of work. Returns the sum of their values modulo 2^64: units * the line's `value`. */
-typedef uint64_t compute_fn(uint64_t units);
+typedef uint64_t line_fn(uint64_t units);
 
-struct compute_line {
+struct line {
     const char *name;
     /* what one operation is; times are given for one */
     const char *op;
     uint32_t ops_per_unit;
     /* what one unit must compute */
     uint64_t value;
-    compute_fn *run;
+    line_fn *run;
 };
 
 /* All lines; the last one has no name. */
-extern const struct compute_line compute_lines[];
+extern const struct line compute_lines[];
 
-compute_fn int_mix, sha256, sort, chase, hash, matmul, mandelbrot, fib, bytecode, byte_strlen, byte_copy, memcpy_sse2, memcpy_rep;
+line_fn int_mix, sha256, sort, chase, hash, matmul, mandelbrot, fib, bytecode, byte_strlen, byte_copy, memcpy_sse2, memcpy_rep;
 
 /* Keeps the compiler from knowing a value, so that it can't compute ahead or lift a unit out of its loop. */
 #define HIDE(value) __asm__ volatile("" : "+r"(value) : : "memory")

@@ -1,0 +1,111 @@
+// One side of the CPU bench: the program of the bench, running on the machine itself or as the first process of a guest, driven
+// over its standard input and output. cpu/program/main.c has the protocol.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import process from 'node:process';
+import { zendo } from '../../support/booted-guest.ts';
+import { Program } from '../../support/process.ts';
+import type { BenchFiles } from './bench-files.ts';
+import { PROGRAM } from './bench-files.ts';
+
+/** Longest run of a side. */
+const LIMIT_MS = 3_600_000;
+const GUEST_MIB = 512;
+const NS_PER_MS = 1e6;
+
+/** Command of QEMU's emulation, apart from the guest. */
+export const QEMU: readonly string[] = 'qemu-system-x86_64 -accel tcg -machine pc -nographic -no-reboot'.split(' ');
+
+/** A folder on a tmpfs of every Linux. */
+const TMPFS = '/dev/shm';
+
+/** What to measure. */
+export interface Request {
+  readonly line: string;
+  readonly warmMs: number;
+  /** Least time of one sample; a sample is at least one unit of work. */
+  readonly sampleMs: number;
+  readonly samples: number;
+}
+
+/** What a side has measured. */
+export interface Answer {
+  /** What a unit of work has computed, as the program writes it. */
+  readonly value: string;
+  /** Time of one operation in each sample. */
+  readonly samplesNs: readonly number[];
+  /** Time of the whole request by the side's own clock, and by this process's. */
+  readonly ownMs: number;
+  readonly hostMs: number;
+}
+
+/** A program that answers requests. */
+export class Side {
+  readonly title: string;
+  readonly #program: Program;
+  #read = 0;
+
+  constructor(title: string, command: readonly string[]) {
+    this.title = title;
+    // with this set zendo's launcher starts no process of its own, so that `close` ends the machine
+    const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
+    this.#program = new Program(command, { limitMs: LIMIT_MS, env });
+  }
+
+  /** Waits until it takes requests. */
+  async ready(): Promise<void> {
+    const answer = await this.#answer();
+    if (answer !== 'ready') throw new Error(`${this.title}: ${answer}`);
+  }
+
+  /** Measures one line. Fails when the line computes something wrong. */
+  async measure({ line, warmMs, sampleMs, samples }: Request): Promise<Answer> {
+    const start = performance.now();
+    this.#program.type(`${line} ${warmMs} ${sampleMs} ${samples}\n`);
+    const answer = await this.#answer();
+    const hostMs = performance.now() - start;
+    const [name, value = '', ownNs, ...times] = answer.split(' ');
+    if (name !== line || value === 'failed:') throw new Error(`${this.title}: ${answer}`);
+    return { value, samplesNs: times.map(Number), ownMs: Number(ownNs) / NS_PER_MS, hostMs };
+  }
+
+  /** Ends it at once. */
+  close(): void {
+    this.#program.kill();
+  }
+
+  /** The next line that begins like an answer; a guest's kernel may print others. */
+  async #answer(): Promise<string> {
+    const match = await this.#program.shows(/@ ([^\r\n]*)\r?\n/, this.#read);
+    this.#read += match.index + match[0].length;
+    return match[1] ?? '';
+  }
+}
+
+/** The machine itself. */
+export function startNative({ root }: BenchFiles): Side {
+  return new Side('native', [join(root, PROGRAM), root, TMPFS]);
+}
+
+/** A guest of Zendo. @param more - more words for `zendo run` */
+export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly string[]): Side {
+  const files = ['--kernel', kernel, '--ramdisk', ramdisk, '--append', commandLine('hvc0')];
+  return new Side('zendo', [...zendo, 'run', ...files, '--memory', `${GUEST_MIB}M`, ...more]);
+}
+
+/** A guest of QEMU. */
+export function startQemu({ kernel, ramdisk }: BenchFiles): Side {
+  const files = ['-kernel', kernel, '-initrd', ramdisk, '-append', commandLine('ttyS0')];
+  return new Side('qemu', [...QEMU, '-m', String(GUEST_MIB), ...files]);
+}
+
+function commandLine(console: string): string {
+  return `console=${console} quiet rdinit=/${PROGRAM}`;
+}
+
+/** QEMU's version in its own words; undefined when it is not installed. */
+export function qemuVersion(): string | undefined {
+  const { error, stdout } = spawnSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' });
+  return error === undefined ? stdout.split('\n')[0] : undefined;
+}
