@@ -6,10 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { bootQemu, bootZendo } from './cpu/boot-race.ts';
 import { type BenchFiles, withBenchFiles } from './cpu/bench-files.ts';
 import { BenchError, CFLAGS, compilerVersion } from './cpu/build-program.ts';
 import { type Line, LINES } from './cpu/lines.ts';
-import { tableHead, tableRow } from './cpu/report.ts';
+import { Table } from './cpu/report.ts';
 import type { Result } from './cpu/result.ts';
 import { median } from './cpu/statistics.ts';
 import { QEMU, qemuVersion, type Side, startNative, startQemu, startZendo } from './cpu/side.ts';
@@ -22,61 +23,102 @@ const FIRST_WARM_MS = 1000;
 /** In later rounds: until the new process has its memory. */
 const WARM_MS = 100;
 
+type OptionName = 'only' | 'rounds' | 'json' | 'tier' | 'against';
+
+/** What `npm run bench -- cpu` takes. */
+interface Options {
+  readonly lines: readonly Line[];
+  readonly rounds: number;
+  /** Where the figures go, beside the table. */
+  readonly json: string | undefined;
+  /** Tier of Zendo's engine. */
+  readonly tier: string | undefined;
+  /** Another working tree, whose Zendo takes part in QEMU's place. */
+  readonly against: string | undefined;
+}
+
 /** Runs the lines that are asked for. */
 export async function benchCpu(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      rounds: { type: 'string', default: String(ROUNDS) },
-      json: { type: 'string' },
-      tier: { type: 'string' },
-    },
-  });
-  const rounds = Number(values.rounds);
-  if (!(Number.isInteger(rounds) && rounds > 0)) throw new BenchError('--rounds takes a number from 1 on');
-  const lines = chooseLines(values.only);
+  const options = readOptions(args);
   const versions = { node: process.version, gcc: compilerVersion(), flags: CFLAGS.join(' '), qemu: qemuVersion() };
   await withBenchFiles(async (files) => {
-    const { qemu } = versions;
-    print(`node ${versions.node}; ${versions.gcc}, ${versions.flags}; ${files.python} and busybox gzip on all sides\n`);
-    if (qemu === undefined) print('no QEMU: install the package qemu-system-x86 for the columns that stay empty\n');
-    else print(`${qemu}, ${QEMU.join(' ')}\n`);
-    print(
-      `${rounds} rounds; ratios are medians (least to most) of the rounds; "qemu / zendo" above 1: Zendo is faster\n\n`,
-    );
-    const sides = startSides(files, values.tier, qemu !== undefined);
+    printHeading(options, { ...versions, python: files.python });
+    const sides = startSides(files, options, versions.qemu !== undefined);
+    const table = new Table(options.against !== undefined);
     const results: Result[] = [];
     try {
       for (const side of sides) await side.ready();
-      print(tableHead());
-      for (const line of lines) {
-        const result = await runLine(line, sides, rounds);
+      print(table.head());
+      for (const line of options.lines) {
+        const run = line.kind === 'program' ? runLine : runBoot;
+        const result = await run(line, sides, options.rounds);
         results.push(result);
-        print(tableRow(result));
+        print(table.row(result));
       }
     } finally {
       for (const side of sides) side.close();
     }
-    if (values.json !== undefined) {
-      const path = resolve(process.env['INIT_CWD'] ?? '.', values.json);
-      writeFileSync(path, `${JSON.stringify({ versions: { ...versions, python: files.python }, results }, null, 2)}\n`);
+    if (options.json !== undefined) {
+      const figures = { versions: { ...versions, python: files.python }, results };
+      writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
     }
   });
 }
 
-function chooseLines(only: string | undefined): readonly Line[] {
-  if (only === undefined) return LINES;
-  return only.split(',').map((name) => {
-    const line = LINES.find((each) => each.name === name);
-    if (line !== undefined) return line;
-    throw new BenchError(`there is no line ${name}; the lines are ${LINES.map((each) => each.name).join(', ')}`);
-  });
+function readOptions(args: readonly string[]): Options {
+  const { values } = parse(args);
+  const rounds = Number(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds > 0)) throw new BenchError('--rounds takes a number from 1 on');
+  const { only, tier } = values;
+  const lines = only === undefined ? LINES : only.split(',').map(findLine);
+  const [json, against] = [values.json, values.against].map((path) => (path === undefined ? path : fromUser(path)));
+  return { lines, rounds, tier, json, against };
 }
 
-function startSides(files: BenchFiles, tier: string | undefined, withQemu: boolean): Side[] {
+function parse(args: readonly string[]): { values: Partial<Record<OptionName, string>> } {
+  const option = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: option,
+        rounds: { ...option, default: String(ROUNDS) },
+        json: option,
+        tier: option,
+        against: option,
+      },
+    });
+  } catch (error) {
+    throw new BenchError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function findLine(name: string): Line {
+  const line = LINES.find((each) => each.name === name);
+  if (line !== undefined) return line;
+  throw new BenchError(`there is no line ${name}; the lines are ${LINES.map((each) => each.name).join(', ')}`);
+}
+
+/** A path as the user means it: npm starts us in the root of the project. */
+function fromUser(path: string): string {
+  return resolve(process.env['INIT_CWD'] ?? '.', path);
+}
+
+function printHeading({ rounds, against }: Options, versions: Record<string, string | undefined>): void {
+  const { node, gcc, flags, python, qemu } = versions;
+  print(`node ${node}; ${gcc}, ${flags}; ${python} and busybox gzip, the same on all sides\n`);
+  if (against !== undefined) print(`other: ${against}\n`);
+  else if (qemu === undefined)
+    print('no QEMU: install the package qemu-system-x86 to fill the columns that stay empty\n');
+  else print(`${qemu}, ${QEMU.join(' ')}\n`);
+  print(`medians of ${rounds} rounds; of ratios also the least and the greatest\n\n`);
+}
+
+function startSides(files: BenchFiles, { lines, tier, against }: Options, withQemu: boolean): Side[] {
+  if (lines.every(({ kind }) => kind !== 'program')) return [];
   const more = tier === undefined ? [] : ['--engine-tier', tier];
   const sides = [startNative(files), startZendo(files, more)];
+  if (against !== undefined) return [...sides, startZendo(files, more, against)];
   return withQemu ? [...sides, startQemu(files)] : sides;
 }
 
@@ -94,7 +136,18 @@ async function runLine(line: Line, sides: readonly Side[], rounds: number): Prom
   }
   if (found.size !== 1) throw new Error(`${line.name}: the sides have computed ${[...found].join(', ')}`);
   const of = (title: string): number[] => times.get(title) ?? [];
-  return { line, nativeNs: of('native'), zendoNs: of('zendo'), qemuNs: of('qemu') };
+  return { line, nativeNs: of('native'), zendoNs: of('zendo'), qemuNs: of('qemu'), otherNs: of('other') };
+}
+
+/** Boots in turn; it can't be had natively. */
+async function runBoot(line: Line, _sides: readonly Side[], rounds: number): Promise<Result> {
+  const zendoNs: number[] = [];
+  const qemuNs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    zendoNs.push(await bootZendo(line.kind === 'boot-again'));
+    if (qemuVersion() !== undefined) qemuNs.push(await bootQemu());
+  }
+  return { line, nativeNs: [], zendoNs, qemuNs, otherNs: [] };
 }
 
 function print(text: string): void {

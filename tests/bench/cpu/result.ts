@@ -6,10 +6,13 @@ import type { Goal, Line } from './lines.ts';
 /** Times of one line: one number a round and side, of one operation; rounds of all sides belong together. */
 export interface Result {
   readonly line: Line;
+  /** Empty for a line that has no native side. */
   readonly nativeNs: readonly number[];
   readonly zendoNs: readonly number[];
   /** Empty without QEMU. */
   readonly qemuNs: readonly number[];
+  /** Empty unless another working tree takes part. */
+  readonly otherNs: readonly number[];
 }
 
 /** Ratios of two sides, round by round. */

@@ -88,10 +88,19 @@ export function startNative({ root }: BenchFiles): Side {
   return new Side('native', [join(root, PROGRAM), root, TMPFS]);
 }
 
-/** A guest of Zendo. @param more - more words for `zendo run` */
-export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly string[]): Side {
+/** A guest of Zendo. @param more - more words for `zendo run`; @param tree - a working tree other than this one */
+export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly string[], tree?: string): Side {
+  const [node = '', program = ''] = zendo;
+  const command = tree === undefined ? [node, program] : [node, join(tree, 'bin', 'zendo')];
   const files = ['--kernel', kernel, '--ramdisk', ramdisk, '--append', commandLine('hvc0')];
-  return new Side('zendo', [...zendo, 'run', ...files, '--memory', `${GUEST_MIB}M`, ...more]);
+  return new Side(tree === undefined ? 'zendo' : 'other', [
+    ...command,
+    'run',
+    ...files,
+    '--memory',
+    `${GUEST_MIB}M`,
+    ...more,
+  ]);
 }
 
 /** A guest of QEMU. */
