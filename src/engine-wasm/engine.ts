@@ -55,14 +55,21 @@ const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
   auto: { threshold: 30_000, eager: false, cost: 50_000 },
 };
 
+/** What an engine does beside running code; nothing of it unless it is asked for. */
+export interface EngineOptions {
+  /** Counts what costs time to count: page walks, look-ups, calls of compiled code. */
+  readonly counted?: boolean;
+}
+
 /** Makes an engine. @param scratch - a frame that the engine may use for its own purposes; @param tier - how it runs code */
 export function createEngine(
   machine: MachineMemory,
   ports: EnginePorts,
   scratch: Mfn,
   tier: EngineTier = DEFAULT_TIER,
+  options: EngineOptions = {},
 ): Engine {
-  return new WasmEngine(machine, ports, scratch, tier);
+  return new WasmEngine(machine, ports, scratch, tier, options);
 }
 
 class WasmEngine implements Engine {
@@ -88,9 +95,17 @@ class WasmEngine implements Engine {
   readonly #interpreter: InterpreterExports;
   readonly #compiler: Compiler | undefined;
   readonly #readTsc: () => number;
+  readonly #counted: boolean;
 
-  constructor(machine: MachineMemory, ports: EnginePorts, scratch: Mfn, tier: EngineTier) {
+  constructor(
+    machine: MachineMemory,
+    ports: EnginePorts,
+    scratch: Mfn,
+    tier: EngineTier,
+    { counted = false }: EngineOptions,
+  ) {
     const memory = this.#memory;
+    this.#counted = counted;
     this.#readTsc = () => ports.readTsc();
     this.#source = new CodeSource(memory, machine, this.#translation, this.#cache);
     const data = new GuestData(memory, machine, this.#translation, this.#cache, addressOf(scratch));
@@ -126,7 +141,7 @@ class WasmEngine implements Engine {
       },
       checkNextPage: (frame) => (this.#source.followingFrame() === frame ? 1 : 0),
     };
-    const bytes = buildInterpreter(OPERATIONS, machine.memory.buffer.byteLength / WASM_PAGE);
+    const bytes = buildInterpreter(OPERATIONS, machine.memory.buffer.byteLength / WASM_PAGE, counted);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
     });
@@ -178,6 +193,7 @@ class WasmEngine implements Engine {
       left = i32[Word.BUDGET >> 2] - 1; // so that a guest which never completes an instruction still uses up its budget
     } while (reason === 0 && left > 0);
     this.counters.instructions += budget - left;
+    if (this.#counted) this.#readCounts();
     this.exit.reason = reason === 0 ? Exit.BUDGET : reason;
     return this.exit.reason;
   }
@@ -313,6 +329,15 @@ class WasmEngine implements Engine {
       default:
         return bug(`exit code ${code}`);
     }
+  }
+
+  /** Takes over what generated code has counted. */
+  #readCounts(): void {
+    const { u32 } = this.#memory;
+    const count = (word: number): number => u32[(word >> 2) + 1] * TWO_32 + u32[word >> 2];
+    this.counters.pageWalks = count(Word.PAGE_WALKS);
+    this.counters.dispatches = count(Word.DISPATCHES);
+    this.counters.compiledEntries = count(Word.COMPILED_ENTRIES);
   }
 
   #compile(head: number): void {

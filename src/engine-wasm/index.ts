@@ -1,2 +1,3 @@
+export type { EngineOptions } from './engine.ts';
 export { createEngine } from './engine.ts';
 export { type EngineTier, isEngineTier } from './tier.ts';

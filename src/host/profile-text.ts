@@ -99,6 +99,9 @@ function engineLines(report: ProfileReport): string[] {
       `${grouped(engine.invalidatedFrames)} frames, ${grouped(engine.droppedRegions)} regions`,
     ],
     ['code evicted', `${grouped(engine.evictions)} times, ${grouped(engine.evictedRegions)} regions`],
+    ['calls of compiled code', grouped(engine.compiledEntries)],
+    ['look-ups of targets', grouped(engine.dispatches)],
+    ['page walks', grouped(engine.pageWalks)],
     ['TLB flushes', `${grouped(engine.tlbFlushes)}, ${grouped(engine.tlbPageFlushes)} of one page`],
   ];
   return ['engine', ...values.map(([name, text]) => `  ${name.padEnd(24)}${text}`)];

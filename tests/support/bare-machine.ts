@@ -3,7 +3,7 @@
 
 import { mfn, vaddr } from '../../src/base/index.ts';
 import { Cpu, type Engine, Exit, type ExitReason, Gpr, type VcpuContext } from '../../src/engine/index.ts';
-import { createEngine, type EngineTier } from '../../src/engine-wasm/index.ts';
+import { createEngine, type EngineOptions, type EngineTier } from '../../src/engine-wasm/index.ts';
 import { createMachineMemory, FRAME_SIZE, type MachineMemory } from '../../src/machine/index.ts';
 import { requestedTier } from './engine-tier.ts';
 import { Pte, tableIndex } from '../../src/x86/index.ts';
@@ -26,9 +26,9 @@ export class BareMachine {
   readonly vcpu: VcpuContext;
   #nextFrame = FIRST_FREE;
 
-  constructor(nrFrames = 1024, tier: EngineTier | undefined = requestedTier()) {
+  constructor(nrFrames = 1024, tier: EngineTier | undefined = requestedTier(), options: EngineOptions = {}) {
     this.memory = createMachineMemory(nrFrames);
-    this.engine = createEngine(this.memory, { readTsc: () => 0x1_2345_6789 }, mfn(SCRATCH), tier);
+    this.engine = createEngine(this.memory, { readTsc: () => 0x1_2345_6789 }, mfn(SCRATCH), tier, options);
     this.vcpu = this.engine.createContext();
     const { state } = this.vcpu;
     state.rflags = 0x202;

@@ -167,6 +167,7 @@ function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
   const f = e.f;
   const code = e.i32[0];
   const { record, budget, tlb, rip, charge, linkFrom } = e.locals;
+  e.count(Word.COMPILED_ENTRIES);
   f.get(budget).get(tlb).get(record).mem(M.i32Load, Rec.IMM).callIndirect(e.callees.compiledType).set(code);
   e.readState(Word.BUDGET, M.i32Load);
   f.set(budget);

@@ -7,6 +7,7 @@ import { type Field, FIELD_OFFSET, Rec } from '../ir/record.ts';
 import { Word } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M } from '../wasm/instructions.ts';
+import { emitCount } from './count.ts';
 import type { Callees, Locals } from './locals.ts';
 import type { AccessEmitter } from './memory-access.ts';
 
@@ -17,7 +18,11 @@ export class InterpreterEmitter implements AccessEmitter {
   readonly callees: Callees;
   readonly tlbDisplacement = 0;
 
-  constructor(f: FunctionBuilder, locals: Locals, callees: Callees) {
+  readonly #counted: boolean;
+
+  /** @param counted - emit counters */
+  constructor(f: FunctionBuilder, locals: Locals, callees: Callees, counted: boolean) {
+    this.#counted = counted;
     this.f = f;
     this.locals = locals;
     this.callees = callees;
@@ -90,6 +95,11 @@ export class InterpreterEmitter implements AccessEmitter {
     this.writeState(Word.DETAIL, M.i32Store, () => this.f.i32(vector));
     this.markRecord();
     this.leave(ExitCode.EXCEPTION);
+  }
+
+  /** Counts in a word of memory 0, in an engine that counts. */
+  count(word: number): void {
+    if (this.#counted) emitCount(this.f, word);
   }
 
   /** Notes the current record for the runtime. */

@@ -15,6 +15,7 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   USER_TLB,
+  Word,
 } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
@@ -75,8 +76,16 @@ const HASH_FACTOR = 37;
  */
 const GROUP = 32;
 
-/** The binary module of the interpreter for a machine memory of `machinePages` WebAssembly pages. */
-export function buildInterpreter(operations: readonly Operation[], machinePages: number): Uint8Array<ArrayBuffer> {
+/**
+ * The binary module of the interpreter.
+ * @param machinePages - size of machine memory, in WebAssembly pages
+ * @param counted - count page walks, look-ups and calls of compiled code
+ */
+export function buildInterpreter(
+  operations: readonly Operation[],
+  machinePages: number,
+  counted: boolean,
+): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const nrPages = MEMORY0_SIZE / WASM_PAGE;
   module.importMemory('state', { initial: nrPages, maximum: nrPages, shared: false });
@@ -89,7 +98,7 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
   const string = module.importFunction('string', [i32], [i32]);
   const readTsc = module.importFunction('readTsc', [], []);
   const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
-  const walk = addWalk(module);
+  const walk = addWalk(module, counted);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);
   const callees: Callees = { ...slow, walk, helper, string, readTsc, checkNextPage, compiledType: runType };
@@ -98,7 +107,7 @@ export function buildInterpreter(operations: readonly Operation[], machinePages:
       .filter((operation) => isOutOfLine(operation))
       .map((operation) => [operation, module.addFunction(runType, buildOutOfLine(operation, callees))]),
   );
-  const run = buildRun(operations, outOfLine, callees);
+  const run = buildRun(operations, outOfLine, callees, counted);
   module.exportTable('compiled', MAX_COMPILED);
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
@@ -115,7 +124,7 @@ function endsGroup(number: number, nrOperations: number): boolean {
 /** The function of one operation: (record, budget) -> 0, or the exit code to leave with. */
 function buildOutOfLine(operation: Operation, callees: Callees): FunctionBuilder {
   const f = new FunctionBuilder(2);
-  operation.emit?.(new InterpreterEmitter(f, declareLocals(f), callees));
+  operation.emit?.(new InterpreterEmitter(f, declareLocals(f), callees, false));
   return f.i32(0);
 }
 
@@ -123,10 +132,11 @@ function buildRun(
   operations: readonly Operation[],
   outOfLine: ReadonlyMap<Operation, number>,
   callees: Callees,
+  counted: boolean,
 ): FunctionBuilder {
   const f = new FunctionBuilder(2);
   const locals = declareLocals(f);
-  const e = new InterpreterEmitter(f, locals, callees);
+  const e = new InterpreterEmitter(f, locals, callees, counted);
   f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).set(locals.tlb);
   const next = f.loop();
   const dispatch = f.block();
@@ -182,6 +192,7 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   const { rip, budget, charge, entry, offset, record, linkFrom } = locals;
   const machine = e.i32[0];
   const slot = e.i32[1];
+  e.count(Word.DISPATCHES);
   f.get(budget).get(charge).op(W.i32Sub).set(budget);
   f.get(rip)
     .i64(8)

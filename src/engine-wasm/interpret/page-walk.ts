@@ -19,6 +19,7 @@ import {
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
+import { emitCount } from './count.ts';
 
 const MACHINE = 1;
 const { i32, i64 } = ValueType;
@@ -38,9 +39,14 @@ export const WalkResult = {
 /** The levels of the page tables, from the root down. */
 const LEVELS = [4, 3, 2, 1] as const;
 
-/** Adds `walk(address: i64, access: i32) -> WalkResult` to a module. @returns its function index */
-export function addWalk(module: ModuleBuilder): number {
+/**
+ * Adds `walk(address: i64, access: i32) -> WalkResult` to a module.
+ * @param counted - count the walks
+ * @returns its function index
+ */
+export function addWalk(module: ModuleBuilder, counted: boolean): number {
   const walk = new WalkEmitter();
+  if (counted) emitCount(walk.f, Word.PAGE_WALKS);
   walk.checkCanonical();
   walk.findRoot();
   walk.readEntries();

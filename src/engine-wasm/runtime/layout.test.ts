@@ -20,7 +20,14 @@ import {
 } from './layout.ts';
 
 /** Bytes of the words that are not of 4. */
-const WORD_BYTES: Partial<Record<keyof typeof Word, number>> = { SLOW_ADDRESS: 8, SLOW_VALUE: 16, FX_IMAGE: 512 };
+const WORD_BYTES: Partial<Record<keyof typeof Word, number>> = {
+  SLOW_ADDRESS: 8,
+  SLOW_VALUE: 16,
+  PAGE_WALKS: 8,
+  DISPATCHES: 8,
+  COMPILED_ENTRIES: 8,
+  FX_IMAGE: 512,
+};
 
 /** Where the state of the active vCPU ends. */
 const STATE_END = CPU_STATE_SIZE;

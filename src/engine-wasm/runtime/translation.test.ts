@@ -26,7 +26,7 @@ function world(): { memory: EngineMemory; translation: Translation; unmap: () =>
   const machine = createMachineMemory(16);
   const names = ['crossingLoad', 'crossingLoadForWrite', 'crossingStore', 'codeWritten', 'helper', 'string'];
   const imports = Object.fromEntries([...names, 'readTsc', 'checkNextPage'].map((name) => [name, refuse]));
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(OPERATIONS, 1)), {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(OPERATIONS, 1, false)), {
     [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
   });
   const { walk } = instance.exports as unknown as InterpreterExports; // what `buildInterpreter` exports

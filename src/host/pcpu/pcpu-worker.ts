@@ -46,7 +46,9 @@ function build(): Hypervisor {
     memory,
     frames: new FrameTable(memory.nrFrames),
     allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, MAX_FRAMES), random),
-    engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME, settings.engineTier),
+    engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME, settings.engineTier, {
+      counted: settings.profiled,
+    }),
     clock,
     random,
     logger: { info: log, warn: log },
