@@ -1,0 +1,73 @@
+// Compiler and interpreter agree with the interpreter that runs one instruction at a time, bit for bit, on random
+// programs with faults, stores to code, remapped pages and interrupts. ZENDO_FUZZ_INSTRUCTIONS says how many
+// instructions (1 000 000); ZENDO_FUZZ_SEED which program is the first, and the only one when no number is given.
+
+import assert from 'node:assert/strict';
+import process from 'node:process';
+import { test } from 'node:test';
+import type { EngineTier } from '../../src/engine-wasm/index.ts';
+import { NAMED_ROWS } from '../cpu/row-list.ts';
+import { exclusionOf } from '../cpu/exclusions.ts';
+import { Duel } from './agreement/duel.ts';
+import { generate } from './agreement/generate.ts';
+import { Machine } from './agreement/machine.ts';
+import type { Program } from './agreement/program.ts';
+import { listing, shrink } from './agreement/shrink.ts';
+
+const SEED = process.env['ZENDO_FUZZ_SEED'];
+const FIRST = Number(SEED ?? 1);
+const INSTRUCTIONS = Number(process.env['ZENDO_FUZZ_INSTRUCTIONS'] ?? (SEED === undefined ? 1_000_000 : 1));
+
+/** Instructions of a program, about. */
+const PROGRAM_LENGTH = 2500;
+
+/** Programs that run in the same engines, one after the other: their code caches remember. */
+const PROGRAMS_PER_DUEL = 50;
+
+const MOST_TRIES = 6000;
+
+/** Part of the table's rows that a million instructions have to have among them. */
+const COVERAGE = 0.98;
+
+for (const tier of ['interpreter', 'compiler'] as const)
+  test(`${tier}: agrees with single steps on random programs`, () => runAll(tier));
+
+function runAll(tier: EngineTier): void {
+  const executed = new Set<number>();
+  let steps = 0;
+  let first = FIRST;
+  while (steps < INSTRUCTIONS) {
+    const duel = makeDuel(tier);
+    for (let seed = first; seed < first + PROGRAMS_PER_DUEL && steps < INSTRUCTIONS; seed++) {
+      const outcome = duel.run(generate(seed), PROGRAM_LENGTH);
+      steps += outcome.steps;
+      if (outcome.mismatch.length > 0) assert.fail(report(tier, first, seed, outcome.mismatch));
+    }
+    duel.executed.forEach((count, row) => count > 0 && executed.add(row));
+    first += PROGRAMS_PER_DUEL;
+  }
+  const wanted = NAMED_ROWS.filter((row) => exclusionOf(row) === undefined);
+  const missing = wanted.filter(({ row }) => !executed.has(row.id)).map(({ text }) => text);
+  if (INSTRUCTIONS >= 1_000_000)
+    assert.ok(missing.length < wanted.length * (1 - COVERAGE), `never executed: ${missing.join('; ')}`);
+}
+
+function makeDuel(tier: EngineTier): Duel {
+  return new Duel(new Machine('interpreter'), new Machine(tier));
+}
+
+/** The failing program, as small as it gets. */
+function report(tier: EngineTier, first: number, seed: number, mismatch: readonly string[]): string {
+  const run = (program: Program, tracing: boolean): readonly string[] => {
+    const duel = makeDuel(tier);
+    duel.tracing = tracing;
+    return duel.run(program, PROGRAM_LENGTH).mismatch;
+  };
+  const program = generate(seed);
+  const title = `the ${tier} differs: ZENDO_FUZZ_SEED=${seed}`;
+  if (run(program, false).length === 0)
+    return [`${title}, but only after the programs from seed ${first} on`, ...mismatch].join('\n');
+  const duel = makeDuel(tier);
+  const small = shrink(program, (candidate) => duel.run(candidate, PROGRAM_LENGTH).mismatch.length > 0, MOST_TRIES);
+  return [title, ...listing(small), ...run(small, true)].join('\n');
+}
