@@ -22,6 +22,7 @@ import { CodeCache } from './cache/code-cache.ts';
 import { CodeSource } from './cache/code-source.ts';
 import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
 import { Compiler, type CompilerPolicy } from './compile/compiler.ts';
+import { Dumper, type Dumps } from './dump/dumper.ts';
 import { ExitCode } from './ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from './ir/operations.ts';
 import { Rec } from './ir/record.ts';
@@ -59,6 +60,8 @@ const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
 export interface EngineOptions {
   /** Counts what costs time to count: page walks, look-ups, calls of compiled code. */
   readonly counted?: boolean;
+  /** Prints code when it is decoded or compiled. */
+  readonly dumps?: Dumps;
 }
 
 /** Makes an engine. @param scratch - a frame that the engine may use for its own purposes; @param tier - how it runs code */
@@ -102,7 +105,7 @@ class WasmEngine implements Engine {
     ports: EnginePorts,
     scratch: Mfn,
     tier: EngineTier,
-    { counted = false }: EngineOptions,
+    { counted = false, dumps }: EngineOptions,
   ) {
     const memory = this.#memory;
     this.#counted = counted;
@@ -161,6 +164,11 @@ class WasmEngine implements Engine {
       this.#cache.watch(this.#compiler);
     }
     this.#translation.connect(this.#interpreter.walk);
+    if (dumps !== undefined) {
+      const dumper = new Dumper(dumps, memory, machine, (record) => this.#cache.frameOf(record));
+      this.#source.observe(dumper);
+      this.#compiler?.observe(dumper);
+    }
   }
 
   createContext(): VcpuContext {

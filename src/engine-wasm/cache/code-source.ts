@@ -9,6 +9,7 @@ import { BlockEnd, buildBlock, MAX_BLOCK_RECORDS } from '../lower/block.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import type { Translation } from '../runtime/translation.ts';
 import type { CodeCache } from './code-cache.ts';
+import type { DecodeObserver } from './decode-observer.ts';
 
 const PAGE_SIZE = 4096;
 const TWO_32 = 2 ** 32;
@@ -27,6 +28,7 @@ export class CodeSource {
   readonly #builder = new IrBuilder(MAX_BLOCK_RECORDS);
   /** The end of one page and the beginning of the next, for an instruction that lies on both. */
   readonly #seam = new Uint8Array(PAGE_SIZE + MAX_INSTRUCTION_LENGTH);
+  #observer: DecodeObserver | undefined;
   decodedBlocks = 0;
 
   constructor(memory: EngineMemory, machine: MachineMemory, translation: Translation, cache: CodeCache) {
@@ -34,6 +36,11 @@ export class CodeSource {
     this.#machine = machine;
     this.#translation = translation;
     this.#cache = cache;
+  }
+
+  /** Tells `observer` of every block that is decoded from now on. */
+  observe(observer: DecodeObserver): void {
+    this.#observer = observer;
   }
 
   /** Record of the block at rip; CODE_PAGE is set. @returns -1 for a recorded page fault, -2 - vector for another exception */
@@ -47,6 +54,7 @@ export class CodeSource {
     const frame = address >>> FRAME_SHIFT;
     if (!this.#cache.hasCode(frame) || (spill >= 0 && !this.#cache.hasCode(spill))) this.#translation.flushWrites();
     this.decodedBlocks++;
+    this.#observer?.decoded({ page: this.#memory.cpu.readU64(Cpu.CODE_PAGE), address, spill });
     return this.#cache.store(address, this.#records(), spill);
   }
 
@@ -59,6 +67,7 @@ export class CodeSource {
     this.#builder.reset();
     if (buildBlock(page, offset, PAGE_SIZE, this.#builder, Infinity, -1) === BlockEnd.NEEDS_NEXT_PAGE) return 0;
     this.decodedBlocks++;
+    this.#observer?.decoded({ page: this.#memory.cpu.readU64(Cpu.CODE_PAGE), address, spill: -1 });
     return this.#cache.store(address, this.#records(), -1);
   }
 

@@ -74,6 +74,7 @@ class RegionCompiler {
     this.#e.epilogue = f.block();
     this.#emitTree(0);
     f.op(W.unreachable).end();
+    f.mark(0);
     this.#e.emitEpilogue();
     const prologue = new FunctionBuilder(NR_PARAMETERS);
     this.#e.emitPrologue(prologue);

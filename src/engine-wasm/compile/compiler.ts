@@ -43,7 +43,8 @@ type CompiledFunction = (budget: number, tlb: number) => number;
 interface Made {
   readonly compiled: CompiledFunction;
   readonly code: FunctionBuilder;
-  readonly callees: Callees;
+  /** Names of the functions that it can call, by index. */
+  readonly calls: readonly string[];
 }
 
 const WASM_PAGE = 65536;
@@ -148,7 +149,7 @@ export class Compiler implements CodeWatcher {
     i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil((this.#sizes[place] ?? 0) / 1024), MOST_COST);
     this.#counters.compiledRegions++;
     this.#counters.compiledBytes += this.#sizes[place] ?? 0;
-    this.#observer?.compiled({ head, nodes: region.nodes, code: made.code, callees: made.callees });
+    this.#observer?.compiled({ head, pages: [{ distance: 0, frame }], code: made.code, calls: made.calls });
   }
 
   /** The code of a frame is gone. Functions that are running finish: they leave at their next look at the code map. */
@@ -219,6 +220,6 @@ export class Compiler implements CodeWatcher {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       [IMPORT_MODULE]: { ...this.#imports, state: this.#memory.memory, machine: this.#machine },
     });
-    return { compiled: instance.exports[EXPORT] as CompiledFunction, code, callees }; // what has just been exported
+    return { compiled: instance.exports[EXPORT] as CompiledFunction, code, calls: module.importedFunctions }; // what has just been exported
   }
 }

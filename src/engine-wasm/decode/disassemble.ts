@@ -45,9 +45,9 @@ const STRINGS = ['MOVS', 'STOS', 'LODS', 'SCAS', 'CMPS', 'INS', 'OUTS'];
 /**
  * Text of an instruction.
  * @param i - as `decode` filled it, with result OK
- * @param page - address of the code page that `i.offset` counts from, for jump targets; below 2^53
+ * @param page - address of the code page that `i.offset` counts from, for jump targets; a number below 2^53
  */
-export function disassemble(i: Instruction, page = 0): string {
+export function disassemble(i: Instruction, page: number | bigint = 0): string {
   const { row } = i;
   if (isNop(i)) return `${prefixText(i)}nop`;
   const operands = row.operands.map((operand) => operandText(i, operand, page));
@@ -76,7 +76,7 @@ function mnemonicText(i: Instruction): string {
   return i.row.mnemonic.toLowerCase();
 }
 
-function operandText(i: Instruction, operand: Operand, page: number): string {
+function operandText(i: Instruction, operand: Operand, page: number | bigint): string {
   const size = operandSize(i, operand);
   switch (operand.kind) {
     case 'E':

@@ -25,9 +25,9 @@ export const Word = {
   /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
   TLB_LOG_COUNT: 0x430,
   /** Counts of an engine that was asked to count: page walks, look-ups of the dispatcher, calls of compiled code. u64 */
-  PAGE_WALKS: 0x440,
-  DISPATCHES: 0x448,
-  COMPILED_ENTRIES: 0x450,
+  PAGE_WALKS: 0x460,
+  DISPATCHES: 0x468,
+  COMPILED_ENTRIES: 0x470,
   /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
   FX_IMAGE: 0x600,
 } as const;

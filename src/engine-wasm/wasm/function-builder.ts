@@ -4,32 +4,14 @@
 
 import { bug } from '../../base/index.ts';
 import { Bytes } from './bytes.ts';
-import { type ValueTypeCode, W } from './instructions.ts';
+import { C, EMPTY_TYPE, MULTI_MEMORY_FLAG, type ValueTypeCode, W } from './instructions.ts';
 
 /** A block that can be branched to. */
 export type Label = number;
 
-const BLOCK = 0x02;
-const LOOP = 0x03;
-const IF = 0x04;
-const BR = 0x0c;
-const BR_IF = 0x0d;
-const BR_TABLE = 0x0e;
-const CALL = 0x10;
-const CALL_INDIRECT = 0x11;
-const LOCAL_GET = 0x20;
-const LOCAL_SET = 0x21;
-const LOCAL_TEE = 0x22;
-const I32_CONST = 0x41;
-const I64_CONST = 0x42;
-const V128_CONST = 0xfd0c;
-const I8X16_SHUFFLE = 0xfd0d;
-const EMPTY_TYPE = 0x40;
-const MULTI_MEMORY_FLAG = 0x40;
-
 /** A place in the code of a function. */
 export interface Mark {
-  /** Bytes of code before it. */
+  /** Offset in `body()`. */
   readonly at: number;
   /** Whatever `mark` was given. */
   readonly tag: number;
@@ -56,7 +38,8 @@ export class FunctionBuilder {
 
   /** Marks that were made so far, in the order of the code. */
   get marks(): readonly Mark[] {
-    return this.#marks ?? [];
+    const before = this.#declarations().length;
+    return (this.#marks ?? []).map(({ at, tag }) => ({ at: before + at, tag }));
   }
 
   /** Keeps marks from now on. */
@@ -107,31 +90,31 @@ export class FunctionBuilder {
   }
 
   get(local: number): this {
-    this.#code.byte(LOCAL_GET);
+    this.#code.byte(C.localGet);
     this.#code.unsigned(local);
     return this;
   }
 
   set(local: number): this {
-    this.#code.byte(LOCAL_SET);
+    this.#code.byte(C.localSet);
     this.#code.unsigned(local);
     return this;
   }
 
   tee(local: number): this {
-    this.#code.byte(LOCAL_TEE);
+    this.#code.byte(C.localTee);
     this.#code.unsigned(local);
     return this;
   }
 
   i32(value: number): this {
-    this.#code.byte(I32_CONST);
+    this.#code.byte(C.i32Const);
     this.#code.signed(value);
     return this;
   }
 
   i64(value: bigint | number): this {
-    this.#code.byte(I64_CONST);
+    this.#code.byte(C.i64Const);
     if (typeof value === 'number' && (value | 0) === value) this.#code.signed(value);
     else this.#code.signed64(BigInt(value));
     return this;
@@ -139,28 +122,28 @@ export class FunctionBuilder {
 
   /** A v128 constant from its 16 bytes, lowest first. */
   v128(bytes: readonly number[]): this {
-    this.op(V128_CONST);
+    this.op(C.v128Const);
     for (const byte of bytes) this.#code.byte(byte);
     return this;
   }
 
   /** i8x16.shuffle: lanes 0 to 15 of the first operand, 16 to 31 of the second. */
   shuffle(lanes: readonly number[]): this {
-    this.op(I8X16_SHUFFLE);
+    this.op(C.i8x16Shuffle);
     for (const lane of lanes) this.#code.byte(lane);
     return this;
   }
 
   block(result: number = EMPTY_TYPE): Label {
-    return this.#open(BLOCK, result);
+    return this.#open(C.block, result);
   }
 
   loop(result: number = EMPTY_TYPE): Label {
-    return this.#open(LOOP, result);
+    return this.#open(C.loop, result);
   }
 
   if(result: number = EMPTY_TYPE): Label {
-    return this.#open(IF, result);
+    return this.#open(C.if, result);
   }
 
   /** Tells the host's compiler that the `if` or `br_if` that is appended next is hardly ever taken. */
@@ -179,19 +162,19 @@ export class FunctionBuilder {
   }
 
   branch(label: Label): this {
-    this.#code.byte(BR);
+    this.#code.byte(C.br);
     this.#code.unsigned(this.#depth - label);
     return this;
   }
 
   branchIf(label: Label): this {
-    this.#code.byte(BR_IF);
+    this.#code.byte(C.brIf);
     this.#code.unsigned(this.#depth - label);
     return this;
   }
 
   branchTable(labels: readonly Label[], fallback: Label): this {
-    this.#code.byte(BR_TABLE);
+    this.#code.byte(C.brTable);
     this.#code.unsigned(labels.length);
     for (const label of labels) this.#code.unsigned(this.#depth - label);
     this.#code.unsigned(this.#depth - fallback);
@@ -199,13 +182,13 @@ export class FunctionBuilder {
   }
 
   call(functionIndex: number): this {
-    this.#code.byte(CALL);
+    this.#code.byte(C.call);
     this.#code.unsigned(functionIndex);
     return this;
   }
 
   callIndirect(typeIndex: number, table = 0): this {
-    this.#code.byte(CALL_INDIRECT);
+    this.#code.byte(C.callIndirect);
     this.#code.unsigned(typeIndex);
     this.#code.unsigned(table);
     return this;

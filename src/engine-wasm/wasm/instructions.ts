@@ -406,6 +406,31 @@ export const L = {
   f64x2ReplaceLane: 0xfd22,
 } as const;
 
+/** Control flow, local variables and constants: each followed by operands of its own. */
+export const C = {
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  br: 0x0c,
+  brIf: 0x0d,
+  brTable: 0x0e,
+  call: 0x10,
+  callIndirect: 0x11,
+  localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
+  i32Const: 0x41,
+  i64Const: 0x42,
+  v128Const: 0xfd0c,
+  i8x16Shuffle: 0xfd0d,
+} as const;
+
+/** Type of a block without parameters and results. */
+export const EMPTY_TYPE = 0x40;
+
+/** In the alignment of a load or store: the number of a memory follows. */
+export const MULTI_MEMORY_FLAG = 0x40;
+
 /** Value types. */
 export const ValueType = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 

@@ -57,6 +57,11 @@ export class ModuleBuilder {
     return this.#nrImportedFunctions++;
   }
 
+  /** Names of the imported functions, by index. */
+  get importedFunctions(): readonly string[] {
+    return this.#imports.filter(({ kind }) => kind === KIND_FUNCTION).map(({ name }) => name);
+  }
+
   /** Imports a memory; the first import is memory 0. */
   importMemory(name: string, limits: MemoryLimits): void {
     const description = new Bytes();
