@@ -17,9 +17,6 @@ const SEED = process.env['ZENDO_FUZZ_SEED'];
 const FIRST = Number(SEED ?? 1);
 const INSTRUCTIONS = Number(process.env['ZENDO_FUZZ_INSTRUCTIONS'] ?? (SEED === undefined ? 1_000_000 : 1));
 
-/** Instructions of a program, about. */
-const PROGRAM_LENGTH = 2500;
-
 /** Programs that run in the same engines, one after the other: their code caches remember. */
 const PROGRAMS_PER_DUEL = 50;
 
@@ -38,7 +35,7 @@ function runAll(tier: EngineTier): void {
   while (steps < INSTRUCTIONS) {
     const duel = makeDuel(tier);
     for (let seed = first; seed < first + PROGRAMS_PER_DUEL && steps < INSTRUCTIONS; seed++) {
-      const outcome = duel.run(generate(seed), PROGRAM_LENGTH);
+      const outcome = duel.run(generate(seed));
       steps += outcome.steps;
       if (outcome.mismatch.length > 0) assert.fail(report(tier, first, seed, outcome.mismatch));
     }
@@ -59,13 +56,13 @@ function report(tier: EngineTier, first: number, seed: number, mismatch: readonl
   const run = (program: Program, tracing: boolean): readonly string[] => {
     const duel = makeDuel(tier);
     duel.tracing = tracing;
-    return duel.run(program, PROGRAM_LENGTH).mismatch;
+    return duel.run(program).mismatch;
   };
   const program = generate(seed);
   const title = `the ${tier} differs: ZENDO_FUZZ_SEED=${seed}`;
   if (run(program, false).length === 0)
     return [`${title}, but only after the programs from seed ${first} on`, ...mismatch].join('\n');
   const duel = makeDuel(tier);
-  const small = shrink(program, (candidate) => duel.run(candidate, PROGRAM_LENGTH).mismatch.length > 0, MOST_TRIES);
+  const small = shrink(program, (candidate) => duel.run(candidate).mismatch.length > 0, MOST_TRIES);
   return [title, ...listing(small), ...run(small, true)].join('\n');
 }

@@ -5,7 +5,7 @@ import { RandomSource } from '../../cpu/float-recorder/random-source.ts';
 import { double, extended, single } from '../../cpu/float-recorder/float-operands.ts';
 import { integer, lanes } from '../../cpu/operands.ts';
 import { ANCHOR, Frame, FS_BASE, GS_BASE, INDEX, PAGE, stackTop, Table } from './layout.ts';
-import type { Image } from './program.ts';
+import type { Image, Program } from './program.ts';
 
 const ALL_MASKED = 0x1f80;
 const FCW_AFTER_FNINIT = 0x37f;
@@ -13,7 +13,7 @@ const DEFINED_FLAGS = 0x8d5;
 const INTERRUPT_FLAG = 0x202;
 
 /** Contents of machine memory, without page tables. */
-export function contentsOf(seed: number, image: Image): Uint8Array {
+export function contentsOf({ seed, deepest }: Program, image: Image): Uint8Array {
   const random = new RandomSource(seed ^ 0xda7a);
   const bytes = new Uint8Array(Frame.COUNT * PAGE);
   const view = new DataView(bytes.buffer);
@@ -23,7 +23,7 @@ export function contentsOf(seed: number, image: Image): Uint8Array {
   bytes.fill(0, tables, tables + PAGE);
   bytes.set(image.tables, tables + Table.TARGETS);
   for (let n = 0; n < Table.NR_COUNTERS; n++) {
-    view.setUint32(tables + Table.COUNTERS + 4 * n, random.oneIn(6) ? random.below(3000) : random.below(40), true);
+    view.setUint32(tables + Table.COUNTERS + 4 * n, random.below(random.oneIn(4) ? deepest : 40), true);
   }
   for (let n = 0; n < 16; n++) {
     view.setUint32(tables + Table.MXCSR + 4 * n, mxcsr(random), true);

@@ -2,8 +2,9 @@
 // rounds it runs in. The same seed gives the same program always.
 
 import { RandomSource } from '../../cpu/float-recorder/random-source.ts';
+import { CONTROL_CONSTRUCTS } from './control-constructs.ts';
 import { DATA_CONSTRUCTS } from './data-constructs.ts';
-import { NR_CODE, PAGE, Page, Table } from './layout.ts';
+import { Frame, NR_CODE, PAGE, Page, Table } from './layout.ts';
 import { type OperandHabits, OperandPlaces } from './operand-places.ts';
 import type { Program, Routine, Target } from './program.ts';
 import type { Event, Round } from './round.ts';
@@ -11,8 +12,19 @@ import { RowChoice, type RowFamilyName } from './row-choice.ts';
 import { RowEncoder } from './row-encoder.ts';
 import { type Character, type Kit, type ProgramNames, RoutineWriter } from './routine-writer.ts';
 import { STORE_CONSTRUCTS } from './store-constructs.ts';
+import { STRANGE_TRANSFERS } from './strange-transfers.ts';
 
 const NR_ROUNDS = 300;
+
+/** Instructions of a program. */
+const LENGTH = 2500;
+
+/** The same of one that recurses deeply. */
+const DEEP_LENGTH = 15_000;
+
+/** Deepest recursion: what the stack has room for. */
+const DEEPEST = 3500;
+const DEEP_BUDGET = 30_000;
 const CODE_SIZE = NR_CODE * PAGE;
 
 /** Families of rows of the characters. */
@@ -45,10 +57,12 @@ export function generate(seed: number): Program {
     crooked: random.pick([3, 10, 1000]),
   };
   const places = new OperandPlaces(random, habits);
+  const isDeep = random.oneIn(8);
   const nrRoutines = 3 + random.below(10);
   let labels = nrRoutines;
   const entries = Array.from({ length: nrRoutines }, (_, n) => n);
-  const names: ProgramNames = { entries, places: [], newLabel: () => labels++ };
+  const common: Target[] = Array.from({ length: Table.NR_COMMON }, () => ({ label: random.pick(entries) }));
+  const names: ProgramNames = { entries, places: [], targets: [...common], newLabel: () => labels++ };
   const kit: Kit = {
     random,
     places,
@@ -56,6 +70,7 @@ export function generate(seed: number): Program {
     names,
     rows: new RowChoice(random, random.pick(FAMILIES)),
     character,
+    control: [...CONTROL_CONSTRUCTS, ...STRANGE_TRANSFERS.slice(random.below(STRANGE_TRANSFERS.length))],
     prepared: DATA_CONSTRUCTS,
     rewriting: STORE_CONSTRUCTS,
   };
@@ -71,18 +86,21 @@ export function generate(seed: number): Program {
     routines.push({ offset: at, items });
     at += length;
   }
-  const targets: Target[] = Array.from({ length: Table.NR_TARGETS }, () => ({
+  const anywhere = (): Target => ({
     label: random.pick(names.places.length > 0 && random.oneIn(3) ? names.places : entries),
     alias: random.oneIn(5),
     addend: random.oneIn(24) ? random.below(8) : 0,
-  }));
+  });
+  const targets = [...common.map(anywhere), ...names.targets.slice(Table.NR_COMMON)];
   return {
     seed,
     routines,
     entries: entries.slice(0, routines.length),
     targets,
-    rounds: makeRounds(random, quiet),
+    rounds: makeRounds(random, quiet, isDeep),
     mending: random.pick([0, 50, 90]),
+    length: isDeep ? DEEP_LENGTH : LENGTH,
+    deepest: isDeep ? DEEPEST : 40,
   };
 }
 
@@ -101,12 +119,12 @@ function place(random: RandomSource, at: number, length: number): number {
   }
 }
 
-function makeRounds(random: RandomSource, quiet: boolean): Round[] {
+function makeRounds(random: RandomSource, quiet: boolean, isDeep: boolean): Round[] {
   const eventful = quiet ? 8 : random.pick([1, 2, 5]);
   return Array.from({ length: NR_ROUNDS }, () => {
     const events: Event[] = [];
     if (random.oneIn(eventful)) for (let n = 1 + random.below(2); n > 0; n--) events.push(makeEvent(random));
-    return { events, budget: makeBudget(random) };
+    return { events, budget: isDeep && random.oneIn(3) ? DEEP_BUDGET : makeBudget(random) };
   });
 }
 
@@ -127,7 +145,16 @@ function makeEvent(random: RandomSource): Event {
   const codePage = (): number => random.pick([Page.CODE, Page.CODE, Page.ALIAS]) + random.below(NR_CODE);
   const anyPage = (): number =>
     random.pick([codePage(), codePage(), Page.DATA + random.below(4), Page.STACK + 7, Page.TABLES, Page.LAZY_HIGH]);
-  switch (random.below(20)) {
+  switch (random.below(24)) {
+    case 20:
+    case 21:
+    case 22:
+    case 23: {
+      const value = random.oneIn(3) ? random.below(256) : random.pick([0x90, 0xf8, 0xf9, 0xf5, 0x98, 0x99]);
+      // near the ends of the page, where instructions lie across them
+      const at = random.pick([random.below(PAGE), random.below(12), PAGE - 1 - random.below(12)]);
+      return { kind: 'migrate', page: codePage(), spare: random.below(Frame.NR_SPARE), at, value };
+    }
     case 0:
     case 1:
       return { kind: 'patch', at: random.u32(), value: random.u32() };

@@ -56,7 +56,10 @@ export const Frame = {
   OTHER_STACK: 35,
   /** Scratch frame of emulated stores. */
   EMULATION: 39,
-  COUNT: 48,
+  /** Frames that pages of code move to. */
+  SPARE: 40,
+  NR_SPARE: 4,
+  COUNT: 44,
 } as const;
 
 /** A page far from everything that no program can name, for steps of one instruction. */
@@ -82,12 +85,15 @@ export const GS_BASE: bigint = BigInt.asUintN(64, BigInt(MIDDLE - 0x70000000));
 
 /** Offsets in the page of tables. */
 export const Table = {
-  /** Addresses of code: `Table.NR_TARGETS` of 8 bytes. */
+  /** Addresses of code: `Table.NR_TARGETS` of 8 bytes; the first `NR_COMMON` are for every indirect transfer. */
   TARGETS: 0,
-  NR_TARGETS: 32,
+  NR_TARGETS: 128,
+  NR_COMMON: 32,
   /** Counters of loops and recursion, u32 each. */
   COUNTERS: 0x400,
   NR_COUNTERS: 32,
+  /** Kept stack pointers. */
+  SAVED_STACK: 0x480,
   /** 16 values for MXCSR, u32 each. */
   MXCSR: 0x800,
   /** 16 values for the x87 control word, in 4 bytes each. */

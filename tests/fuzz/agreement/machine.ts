@@ -14,7 +14,7 @@ import {
 import { createEngine, type EngineTier } from '../../../src/engine-wasm/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../../src/machine/index.ts';
 import { Pte, PteHi, tableIndex } from '../../../src/x86/index.ts';
-import { addressOfPage, BASE, Frame, NOWHERE, NR_CODE, NR_PAGES, PAGE, Page, properMapping } from './layout.ts';
+import { addressOfPage, BASE, Frame, NOWHERE, NR_PAGES, PAGE, Page, properMapping } from './layout.ts';
 
 const TABLE = Pte.PRESENT | Pte.WRITABLE | Pte.USER;
 const NR_LEVELS = 4;
@@ -31,6 +31,8 @@ export class Machine {
   readonly memory: MachineMemory = createMachineMemory(Frame.COUNT);
   readonly engine: Engine;
   readonly vcpus: readonly VcpuContext[];
+  /** Memory that is compared: all but the engine's own frame. */
+  readonly compared: Uint8Array = this.memory.u8.subarray(Frame.TABLES * PAGE);
   /** The vCPU that runs. */
   current = 0;
 
@@ -47,11 +49,6 @@ export class Machine {
   /** Registers of the running vCPU. */
   get state(): CpuState {
     return this.vcpu.state;
-  }
-
-  /** Memory that is compared: all but the engine's own frame. */
-  get compared(): Uint8Array {
-    return this.memory.u8.subarray(Frame.TABLES * PAGE);
   }
 
   get kernelMode(): boolean {
@@ -117,22 +114,27 @@ export class Machine {
     return this.engine.stepWithWritable(this.vcpu, vaddr(NOWHERE), mfn(Frame.EMULATION));
   }
 
-  /** Writes code behind the engine's back, and says so. @param offset - in the pages of code */
-  writeCode(offset: number, bytes: Uint8Array): void {
-    const frame = Frame.CODE + Math.floor(offset / PAGE);
+  /** Writes to a frame behind the engine's back, and says so. */
+  writeFrame(frame: number, offset: number, bytes: Uint8Array): void {
     if (this.engine.hasCode(mfn(frame))) this.engine.invalidateCode(mfn(frame));
-    this.memory.u8.set(bytes, Frame.CODE * PAGE + offset);
+    this.memory.u8.set(bytes, frame * PAGE + offset);
   }
 
-  /** Swaps the contents of two frames of code. */
-  swapCode(a: number, b: number): void {
-    const { u8 } = this.memory;
-    const from = (Frame.CODE + (a % NR_CODE)) * PAGE;
-    const to = (Frame.CODE + (b % NR_CODE)) * PAGE;
-    const held = u8.slice(from, from + PAGE);
-    const other = u8.slice(to, to + PAGE);
-    this.writeCode(from - Frame.CODE * PAGE, other);
-    this.writeCode(to - Frame.CODE * PAGE, held);
+  /** Contents of a frame, a copy. */
+  contents(frame: number): Uint8Array {
+    return this.memory.u8.slice(frame * PAGE, (frame + 1) * PAGE);
+  }
+
+  /** Frame that an L1 entry names, present or not. */
+  frameOf(page: number): number {
+    return (this.memory.view.getUint32(this.entry(page, this.kernelMode), true) >>> 12) % Frame.COUNT;
+  }
+
+  /** Gives a page another frame, with the rights that it has. */
+  remap(page: number, frame: number): void {
+    const at = this.entry(page, this.kernelMode);
+    const flags = (this.memory.view.getUint32(at, true) & (PAGE - 1)) | Pte.PRESENT;
+    this.setEntry(page, this.kernelMode, frame * PAGE + flags, 0);
   }
 
   /** Clears the accessed and dirty bits of all tables. */

@@ -49,6 +49,10 @@ export interface Program {
   readonly rounds: readonly Round[];
   /** Chance, in percent, that a fault is mended by giving the instruction what it wants. */
   readonly mending: number;
+  /** Instructions that it runs for. */
+  readonly length: number;
+  /** Most rounds that loops and recursion in memory begin with. */
+  readonly deepest: number;
 }
 
 /** An assembled program. */
@@ -120,7 +124,7 @@ function attempt({ routines, entries, targets }: Program, long: Set<Item>): Imag
   const tables = new Uint8Array(8 * Table.NR_TARGETS);
   const tableView = new DataView(tables.buffer);
   for (let n = 0; n < Table.NR_TARGETS; n++) {
-    const target = targets[n % Math.max(targets.length, 1)];
+    const target = targets[n];
     tableView.setBigUint64(8 * n, BigInt(target === undefined ? CODE_START : addressOf(target)), true);
   }
   return { code, tables, entries: entries.map((label) => addressOf({ label })), starts };

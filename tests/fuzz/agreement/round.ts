@@ -9,6 +9,14 @@ export type Event =
   | { readonly kind: 'swap-contents'; readonly a: number; readonly b: number }
   /** A page of code or an alias of it goes to another code frame. */
   | { readonly kind: 'remap'; readonly page: number; readonly frame: number }
+  /** A page of code moves to another frame, where one byte is different. `at` counts bytes. */
+  | {
+      readonly kind: 'migrate';
+      readonly page: number;
+      readonly spare: number;
+      readonly at: number;
+      readonly value: number;
+    }
   /** A page gets other rights, or goes. */
   | { readonly kind: 'protect'; readonly page: number; readonly how: 'absent' | 'read-only' | 'no-execute' | 'proper' }
   | { readonly kind: 'flush-tlb' }

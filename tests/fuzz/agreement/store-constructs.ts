@@ -17,6 +17,10 @@ export const STORE_CONSTRUCTS: readonly Construct[] = [
   anywhere,
   wide,
   copied,
+  behindCall,
+  behindCall,
+  codeAsData,
+  codeAsData,
 ];
 
 /** movb $value, target */
@@ -117,6 +121,48 @@ function copied(writer: RoutineWriter): void {
   writer.label(from);
   writer.put(plain(...Array.from({ length: 6 }, () => random.pick(SHORT))));
   writer.label(behind);
+}
+
+/** A routine that changes what comes behind its call, several times. */
+function behindCall(writer: RoutineWriter): void {
+  const { random, names } = writer;
+  const routine = names.newLabel();
+  const head = names.newLabel();
+  const back = names.newLabel();
+  const behind = names.newLabel();
+  writer.put(plain(0x41, 0xba, ...bytesOf(BigInt(1 + random.below(5)), 4))); // mov $n,%r10d
+  writer.label(head);
+  writer.call({ label: routine, alias: random.oneIn(4) });
+  writer.label(back);
+  writer.put(plain(0x90), plain(0x90));
+  writer.put(plain(0x41, 0xff, 0xca)); // dec %r10d
+  writer.jump({ label: head }, 15);
+  writer.jump({ label: behind });
+  writer.label(routine);
+  if (random.oneIn(2)) writer.some(1);
+  writer.put(storeByte(random.pick(SHORT), { label: back, addend: random.below(2), alias: random.oneIn(2) }));
+  if (random.oneIn(3)) writer.put(changeByte(writer, { label: back, addend: random.below(2) }));
+  writer.return();
+  writer.label(behind);
+}
+
+/** Stores to a page through a register, runs what is there, and stores to it again: the page becomes code in between. */
+function codeAsData(writer: RoutineWriter): void {
+  const { random, names } = writer;
+  const routine = random.pick(names.entries);
+  const head = names.newLabel();
+  const counter = writer.counter();
+  const store = (): void => writer.put(plain(0x88, 0x43, 0x80 | random.below(128))); // mov %al,disp(%rbx)
+  writer.put(plain(0xc7, 0x04, 0x25, ...counter, ...bytesOf(BigInt(1 + random.below(4)), 4)));
+  writer.label(head);
+  writer.put(loadAddress(3, { label: routine, addend: random.below(64) - 32, alias: random.oneIn(2) }));
+  store();
+  if (random.oneIn(2)) store();
+  writer.call({ label: routine, alias: random.oneIn(4) });
+  writer.put(loadAddress(3, { label: routine, addend: random.below(64) - 32, alias: random.oneIn(2) }));
+  store();
+  writer.put(plain(0x83, 0x2c, 0x25, ...counter, 1)); // subl
+  writer.jump({ label: head }, 15);
 }
 
 /** mov $target to a register. */

@@ -6,7 +6,19 @@ import { Cpu, Exit, type ExitRecord, Gpr, Rflags } from '../../../src/engine/ind
 import { Pte, PteHi, Vector } from '../../../src/x86/index.ts';
 import { RandomSource } from '../../cpu/float-recorder/random-source.ts';
 import { fillRegisters } from './beginning.ts';
-import { addressOfPage, aliasOf, ANCHOR, BASE, Frame, INDEX, NR_PAGES, PAGE, Page, stackTop } from './layout.ts';
+import {
+  addressOfPage,
+  aliasOf,
+  ANCHOR,
+  BASE,
+  Frame,
+  INDEX,
+  NR_CODE,
+  NR_PAGES,
+  PAGE,
+  Page,
+  stackTop,
+} from './layout.ts';
 import type { Machine } from './machine.ts';
 import type { Image, Program } from './program.ts';
 import type { Event } from './round.ts';
@@ -27,21 +39,28 @@ export class Surroundings {
 
   /** Carries out an event. @returns what the machine answers, to be compared */
   apply(machine: Machine, event: Event): string {
-    const { kernelMode, memory, engine } = machine;
+    const { kernelMode, engine } = machine;
     switch (event.kind) {
       case 'patch': {
         const { starts, code } = this.#image;
         const at = Math.min((starts[event.at % Math.max(starts.length, 1)] ?? 0) + (event.value & 7), code.length - 1);
-        machine.writeCode(at, Uint8Array.of((event.value >> 8) & 0xff));
+        machine.writeFrame(Frame.CODE + Math.floor(at / PAGE), at % PAGE, Uint8Array.of((event.value >> 8) & 0xff));
         break;
       }
-      case 'swap-contents':
-        machine.swapCode(event.a, event.b);
+      case 'swap-contents': {
+        const held = machine.contents(Frame.CODE + event.a);
+        machine.writeFrame(Frame.CODE + event.a, 0, machine.contents(Frame.CODE + event.b));
+        machine.writeFrame(Frame.CODE + event.b, 0, held);
         break;
-      case 'remap': {
-        const at = machine.entry(event.page, kernelMode);
-        const flags = (memory.view.getUint32(at, true) & (PAGE - 1)) | Pte.PRESENT;
-        machine.setEntry(event.page, kernelMode, (Frame.CODE + event.frame) * PAGE + flags, 0);
+      }
+      case 'remap':
+        machine.remap(event.page, Frame.CODE + event.frame);
+        break;
+      case 'migrate': {
+        const bytes = machine.contents(machine.frameOf(event.page));
+        bytes[event.at % PAGE] = event.value;
+        machine.writeFrame(Frame.SPARE + event.spare, 0, bytes);
+        machine.remap(event.page, Frame.SPARE + event.spare);
         break;
       }
       case 'protect':
@@ -103,7 +122,7 @@ export class Surroundings {
     const stack = state.gpr[Gpr.RSP] ?? 0n;
     const inStack =
       stack >= BigInt(addressOfPage(Page.STACK)) && stack < BigInt(addressOfPage(Page.OTHER_STACK + 4) - 64);
-    if (!inStack || random.oneIn(100)) machine.set('RSP', BigInt(stackTop(machine.current)));
+    if (!inStack || random.oneIn(100)) machine.set('RSP', someStack(random, machine.current));
   }
 
   #go(machine: Machine, entry: number, alias: boolean): void {
@@ -140,10 +159,22 @@ export class Surroundings {
   /** A store that the hypervisor carries out on a copy of the page. */
   #emulate(machine: Machine, page: number): string {
     const { memory, engine } = machine;
-    const frame = (memory.view.getUint32(machine.entry(page, machine.kernelMode), true) >>> 12) % Frame.COUNT;
+    const frame = machine.frameOf(page);
     memory.u8.copyWithin(Frame.EMULATION * PAGE, frame * PAGE, (frame + 1) * PAGE);
     const reason = engine.stepWithWritable(machine.vcpu, vaddr(addressOfPage(page)), mfn(Frame.EMULATION));
     return `${reason} ${reason === Exit.EXCEPTION ? engine.exit.vector : 0}`;
+  }
+}
+
+/** The vCPU's stack mostly; at times one whose words lie across the end of a page, or one in the code. */
+function someStack(random: RandomSource, vcpu: number): bigint {
+  switch (random.below(12)) {
+    case 0:
+      return BigInt(addressOfPage(Page.STACK + 4) + random.below(40));
+    case 1:
+      return BigInt(addressOfPage(random.pick([Page.CODE, Page.ALIAS]) + random.below(NR_CODE)) + 0x800);
+    default:
+      return BigInt(stackTop(vcpu));
   }
 }
 
