@@ -21,6 +21,7 @@ import { Vector } from '../x86/index.ts';
 import { CodeCache } from './cache/code-cache.ts';
 import { CodeSource } from './cache/code-source.ts';
 import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
+import { BlockFinder } from './compile/block-finder.ts';
 import { Compiler, type CompilerPolicy } from './compile/compiler.ts';
 import { Dumper, type Dumps } from './dump/dumper.ts';
 import { ExitCode } from './ir/exit-code.ts';
@@ -155,7 +156,7 @@ class WasmEngine implements Engine {
         memory,
         machine.memory,
         this.#cache,
-        this.#source,
+        new BlockFinder(memory, this.#cache, this.#source, this.#translation, policy),
         this.#interpreter.compiled,
         { ...imports, ...this.#interpreter },
         policy,

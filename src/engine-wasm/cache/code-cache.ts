@@ -6,9 +6,9 @@ import type { EngineCounters } from '../../engine/index.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { hasLink, JMP } from '../ir/operations/control.ts';
 import { Rec, RECORD_SIZE } from '../ir/record.ts';
-import { blockTableSlot } from '../interpret/interpreter.ts';
+import { blockTableSlot } from '../interpret/linkage.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MAX_FRAMES, MEMORY0_SIZE, RECORDS } from '../runtime/layout.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, CODE_MAP, MAX_FRAMES, MEMORY0_SIZE, RECORDS, Word } from '../runtime/layout.ts';
 
 const FRAME_SHIFT = 12;
 const ENTRY_SIZE = 8;
@@ -71,6 +71,11 @@ export class CodeCache {
     return record;
   }
 
+  /** Blocks that begin in a frame: machine addresses and records. */
+  blocksOf(frame: number): Iterable<readonly [address: number, record: number]> {
+    return this.#frames.get(frame)?.blocks ?? [];
+  }
+
   /** Frame that the only instruction of the block at a machine address runs over into, or -1. */
   spillOf(address: number): number {
     return this.#frames.get(address >>> FRAME_SHIFT)?.spills.get(address) ?? -1;
@@ -120,6 +125,7 @@ export class CodeCache {
    */
   drop(frame: number, running: number): void {
     const runningIn = running === 0 ? -1 : this.#blockOf(running);
+    this.#memory.u32[Word.DROPPED >> 2] = 1;
     // A list instead of recursion: a guest chooses how long a chain of such frames is.
     const frames = [frame];
     for (let next = frames.pop(); next !== undefined; next = frames.pop()) {
@@ -135,6 +141,7 @@ export class CodeCache {
   dropAll(): void {
     this.#counters.evictions++;
     this.#watcher?.allDropped();
+    this.#memory.u32[Word.DROPPED >> 2] = 1;
     this.#frames.clear();
     this.#starts.length = 0;
     this.#startFrames.length = 0;

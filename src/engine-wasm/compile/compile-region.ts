@@ -3,52 +3,58 @@
 
 import { bug } from '../../base/index.ts';
 import { Gpr } from '../../engine/index.ts';
-import type { Callees } from '../interpret/locals.ts';
 import { emitMemoryAccess, emitPush, emitStackLoad } from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
 import { COMPARE_AND_JUMPS, type CompareAndJump, pushFusedCondition } from '../ir/operations/compare-and-jump.ts';
 import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
-import { Rec, RECORD_SIZE } from '../ir/record.ts';
+import { RECORD_SIZE } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
-import { CompilerEmitter } from './emitter.ts';
+import { type CompilerCallees, CompilerEmitter, type RegisterUse } from './emitter.ts';
 import { FLAG_USES, PUTS_OFF_NOTHING } from './flag-use.ts';
+import { gprUse } from './gpr-use.ts';
+import { emitLinkedCall } from './linked-call.ts';
+import type { Links } from './links.ts';
 import type { Region, RegionNode } from './region.ts';
 import { analyse, type Structure } from './structure.ts';
-import { type VectorUse, vectorUse } from './vector-use.ts';
+import { emitSwitch } from './switch.ts';
+import { vectorUse } from './vector-use.ts';
 
 const RSP = gprSlot(Gpr.RSP);
-const NR_PARAMETERS = 2;
+const NR_PARAMETERS = 3;
 const FUSED: ReadonlyMap<number, CompareAndJump> = new Map(
   COMPARE_AND_JUMPS.map((pair) => [opcodeOf(pair.name), pair]),
 );
 
 /**
- * The function of a region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`.
+ * The function of a region; see `compiledType`.
  * @param marked - with a mark at the beginning of each record's code
  */
 export function compileRegion(
   region: Region,
   memory: EngineMemory,
-  callees: Callees,
+  callees: CompilerCallees,
+  links: Links,
   marked: boolean,
 ): FunctionBuilder {
-  return new RegionCompiler(region, memory, callees, marked).compile();
+  return new RegionCompiler(region, memory, callees, links, marked).compile();
 }
 
-/** What the records of a region do with vector registers. */
-function regionVectors(region: Region, memory: EngineMemory): VectorUse {
-  let read = 0;
-  let written = 0;
-  for (const node of region.nodes) {
-    const use = vectorUse(memory, node.first, node.last);
-    read |= use.read;
-    written |= use.written;
+/** What the records of a region do with registers. */
+function registerUse(region: Region, memory: EngineMemory): RegisterUse {
+  let [used, written, vectorsRead, vectorsWritten] = [0, 0, 0, 0];
+  for (const { first, last } of region.nodes) {
+    const gprs = gprUse(memory, first, last);
+    const vectors = vectorUse(memory, first, last);
+    used |= gprs.used;
+    written |= gprs.written;
+    vectorsRead |= vectors.read;
+    vectorsWritten |= vectors.written;
   }
-  return { read, written };
+  return { gprs: { used, written }, vectors: { read: vectorsRead, written: vectorsWritten } };
 }
 
 class RegionCompiler {
@@ -57,16 +63,18 @@ class RegionCompiler {
   readonly #memory: EngineMemory;
   readonly #f = new FunctionBuilder(NR_PARAMETERS);
   readonly #e: CompilerEmitter;
+  readonly #links: Links;
   /** Labels of the loops and merge points that are open, by node. */
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
 
-  constructor(region: Region, memory: EngineMemory, callees: Callees, marked: boolean) {
+  constructor(region: Region, memory: EngineMemory, callees: CompilerCallees, links: Links, marked: boolean) {
     if (marked) this.#f.keepMarks();
     this.#nodes = region.nodes;
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
-    this.#e = new CompilerEmitter(this.#f, callees, memory, region, regionVectors(region, memory));
+    this.#links = links;
+    this.#e = new CompilerEmitter(this.#f, callees, memory, region, registerUse(region, memory));
   }
 
   compile(): FunctionBuilder {
@@ -103,6 +111,7 @@ class RegionCompiler {
     const node = this.#nodes[number];
     const e = this.#e;
     const { u16 } = this.#memory;
+    e.page = node.page;
     for (let record = node.first; record < node.last; record += RECORD_SIZE) {
       e.record = record;
       this.#f.mark(record);
@@ -113,7 +122,7 @@ class RegionCompiler {
     e.begin(PUTS_OFF_NOTHING);
     switch (node.end) {
       case 'fall':
-        this.#go(number, node.targets[0], node.charge, u16[(node.last + Rec.RIP) >> 1]);
+        this.#go(number, node.targets[0], node.charge, node.places[0]);
         break;
       case 'jump':
         this.#goTaken(number);
@@ -121,14 +130,27 @@ class RegionCompiler {
       case 'branch':
         this.#emitBranch(number);
         break;
+      case 'enter':
+        this.#emitEnter(number);
+        break;
       case 'call':
-        this.#emitCall(number);
+        this.#emitCall(number, node.page + e.immediate);
+        break;
+      case 'callr':
+        // the target is read first: it may be in rsp
+        e.readState(e.field('c'), M.i64Load);
+        this.#f.set(e.locals.rip);
+        this.#emitCall(number, undefined);
         break;
       case 'return':
         this.#emitReturn(number);
         break;
-      case 'leave':
-        this.#emitLeave(OPERATIONS[u16[node.last >> 1]]?.name ?? '');
+      case 'jumpr':
+      case 'switch':
+        this.#emitIndirectJump(number);
+        break;
+      case 'exit':
+        this.#emitExit();
     }
   }
 
@@ -159,6 +181,8 @@ class RegionCompiler {
         e.ifDropped(() => e.resumeBehind());
         break;
       }
+      case 'nextpage':
+        break; // the prologue has looked
       default:
         bug(`the compiler has no control operation ${operation.name}`);
     }
@@ -172,21 +196,22 @@ class RegionCompiler {
   /** Follows the direct jump in the current record. */
   #goTaken(from: number): void {
     const e = this.#e;
-    this.#go(from, this.#nodes[from].targets[0], e.field('b'), e.immediate);
+    this.#go(from, this.#nodes[from].targets[0], e.field('b'), e.page + e.immediate);
   }
 
   /**
    * Follows an edge.
    * @param to - node, or -1 when the target is outside
    * @param charge - instructions
-   * @param offset - of the target, relative to the code page
+   * @param place - distance of the target
    */
-  #go(from: number, to: number, charge: number, offset: number): void {
+  #go(from: number, to: number, charge: number, place: number): void {
     const f = this.#f;
     const e = this.#e;
-    const { rip, budget, codePage } = e.locals;
+    const { rip, budget } = e.locals;
     const setRip = (): void => {
-      f.get(codePage).i64(offset).op(W.i64Add).set(rip);
+      e.pushPlace(place);
+      f.set(rip);
     };
     this.#charge(charge);
     if (to < 0 || this.#structure.isIrreducible(from, to)) {
@@ -209,10 +234,11 @@ class RegionCompiler {
       f.branch(this.#merges.get(to) ?? bug('a merge point is not open'));
       return;
     }
-    const { record } = e;
+    const { record, page } = e;
     if (isLoop[to] !== 0) e.pending = undefined;
     this.#emitTree(to);
     e.record = record;
+    e.page = page;
   }
 
   /** False when the flags are overwritten before anybody can look at them. */
@@ -269,27 +295,45 @@ class RegionCompiler {
     if (name.startsWith('jnz')) this.#f.op(W.i32Eqz);
   }
 
-  #emitCall(from: number): void {
-    const f = this.#f;
+  /** Pushes the return address of the call in the current record. @param target - distance of the target, or undefined when `rip` has it */
+  #emitPushReturn(target: number | undefined): void {
     const e = this.#e;
-    const { rip, codePage } = e.locals;
     emitPush(
       e,
-      () => f.get(codePage).i64(e.field('a')).op(W.i64Add),
+      () => e.pushPlace(e.page + e.field('a')),
       () => {
         this.#charge(e.field('b'));
-        f.get(codePage).i64(e.immediate).op(W.i64Add).set(rip);
-        e.leaveTo(CompiledExit.LOOK_UP);
+        if (target !== undefined) {
+          e.pushPlace(target);
+          this.#f.set(e.locals.rip);
+        }
+        e.leaveTo(CompiledExit.UNWIND);
       },
     );
+  }
+
+  /** A call of a function that stands in its place. */
+  #emitEnter(from: number): void {
+    const e = this.#e;
+    this.#emitPushReturn(e.page + e.immediate);
     this.#goTaken(from);
+  }
+
+  #emitCall(from: number, target: number | undefined): void {
+    const e = this.#e;
+    const node = this.#nodes[from];
+    this.#emitPushReturn(target);
+    this.#charge(e.field('b'));
+    const back = node.places[0];
+    emitLinkedCall(e, { link: this.#links.link(), target, back });
+    this.#go(from, node.targets[0], 0, back);
   }
 
   #emitReturn(from: number): void {
     const f = this.#f;
     const e = this.#e;
     const node = this.#nodes[from];
-    const { rip, codePage, address } = e.locals;
+    const { rip, address } = e.locals;
     emitStackLoad(e);
     e.writeState(RSP, M.i64Store, () =>
       f
@@ -299,37 +343,61 @@ class RegionCompiler {
     );
     f.get(e.i64[0]).set(rip);
     const charge = e.field('b');
-    node.targets.forEach((target, n) => {
-      const offset = node.offsets[n] ?? 0;
-      f.get(rip).get(codePage).op(W.i64Sub).i64(offset).op(W.i64Eq).if();
+    if (node.targets.length > 0 && node.targets[0] >= 0) {
+      f.get(rip);
+      e.pushPlace(node.places[0]);
+      f.op(W.i64Eq).if();
       const { pending } = e;
-      this.#go(from, target, charge, offset);
+      this.#go(from, node.targets[0], charge, node.places[0]);
       e.pending = pending;
       f.end();
-    });
+    }
     this.#charge(charge);
     e.leaveTo(CompiledExit.LOOK_UP);
   }
 
-  /** A record that always leaves the region. */
-  #emitLeave(name: string): void {
+  #emitIndirectJump(from: number): void {
+    const e = this.#e;
+    const node = this.#nodes[from];
+    e.readState(e.field('c'), M.i64Load);
+    this.#f.set(e.locals.rip);
+    this.#charge(e.field('b'));
+    if (node.end === 'switch') this.#emitSwitch(from);
+    e.leaveTo(CompiledExit.LOOK_UP);
+  }
+
+  /** Branches to the node at the address in `rip`; control falls out of the code when there is none. */
+  #emitSwitch(from: number): void {
     const f = this.#f;
     const e = this.#e;
-    const { rip, codePage } = e.locals;
-    if (name === 'exit') {
-      e.markRecord();
-      e.spillTemps();
-      this.#charge(e.field('b'));
-      e.leave(e.field('a'));
-      return;
-    }
-    e.readState(e.field('c'), M.i64Load);
-    f.set(rip);
-    const go = (): void => {
-      this.#charge(e.field('b'));
+    const { order } = this.#structure;
+    const node = this.#nodes[from];
+    const reached: { readonly place: number; readonly label: Label }[] = [];
+    let goesBack = false;
+    node.targets.forEach((target, n) => {
+      if (target < 0 || this.#structure.isIrreducible(from, target)) return;
+      const isBack = order[target] <= order[from];
+      goesBack ||= isBack;
+      const label = (isBack ? this.#loops : this.#merges).get(target) ?? bug('a target of a switch has no label');
+      reached.push({ place: node.places[n] ?? 0, label });
+    });
+    if (reached.length === 0) return;
+    e.computeFlags();
+    if (goesBack) {
+      // the target may be one that cannot be jumped to: whoever looks it up finds that out first
+      f.get(e.locals.budget).i32(0).op(W.i32LeS).unlikely().if();
       e.leaveTo(CompiledExit.LOOK_UP);
-    };
-    if (name === 'callr') emitPush(e, () => f.get(codePage).i64(e.field('a')).op(W.i64Add), go);
-    go();
+      f.end();
+    }
+    emitSwitch(e, this.#memory, this.#links, reached);
+  }
+
+  /** A record that always leaves the region. */
+  #emitExit(): void {
+    const e = this.#e;
+    e.markRecord();
+    e.spillTemps();
+    this.#charge(e.field('b'));
+    e.leave(e.field('a'));
   }
 }

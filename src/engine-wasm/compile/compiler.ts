@@ -3,16 +3,19 @@
 
 import type { EngineCounters } from '../../engine/index.ts';
 import type { CodeCache, CodeWatcher } from '../cache/code-cache.ts';
-import type { CodeSource } from '../cache/code-source.ts';
-import type { Callees } from '../interpret/locals.ts';
+import { compiledType } from '../interpret/linkage.ts';
 import { opcodeOf } from '../ir/operations.ts';
-import { Rec, RECORD_SIZE } from '../ir/record.ts';
+import { Rec } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { MAX_COMPILED, MEMORY0_SIZE, Word } from '../runtime/layout.ts';
+import { cutLinks } from '../runtime/link-key.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { ValueType } from '../wasm/instructions.ts';
 import { IMPORT_MODULE, ModuleBuilder } from '../wasm/module-builder.ts';
+import type { BlockFinder } from './block-finder.ts';
 import { compileRegion } from './compile-region.ts';
+import type { CompilerCallees } from './emitter.ts';
+import { Links } from './links.ts';
 import type { CompileObserver } from './observer.ts';
 import { formRegion } from './region.ts';
 
@@ -24,6 +27,8 @@ export interface CompiledImports {
   helper(record: number, index: number): number;
   string(record: number): number;
   readTsc(): void;
+  lookup(rip: bigint, key: bigint, link: number): number;
+  settle(code: number, expected: bigint, depth: number): number;
 }
 
 /** How the compiler chooses what to compile. */
@@ -36,8 +41,8 @@ export interface CompilerPolicy {
   readonly cost: number;
 }
 
-/** A compiled region: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
-type CompiledFunction = (budget: number, tlb: number) => number;
+/** A compiled region; see `compiledType`. */
+type CompiledFunction = (budget: number, codePage: bigint, depth: number) => number;
 
 /** A compiled function and what it was made of. */
 interface Made {
@@ -45,12 +50,21 @@ interface Made {
   readonly code: FunctionBuilder;
   /** Names of the functions that it can call, by index. */
   readonly calls: readonly string[];
+  /** Bytes of its module. */
+  readonly size: number;
+}
+
+/** What is known of the region in a place of the table. */
+interface Placed {
+  readonly head: number;
+  readonly frames: ReadonlySet<number>;
+  /** Bytes of its module. */
+  readonly size: number;
 }
 
 const WASM_PAGE = 65536;
-const FRAME_SHIFT = 12;
-const HEAD = opcodeOf('head');
 const COMPILED = opcodeOf('compiled');
+const HEAD = opcodeOf('head');
 const NEVER = 0x7fffffff;
 const EXPORT = 'region';
 const MOST_COST = 2 ** 28;
@@ -61,9 +75,6 @@ const MOST_COST = 2 ** 28;
  */
 const MAX_CODE_BYTES = 8 << 20;
 
-/** A block belongs to a region when it has run at least this fraction of the threshold. */
-const WARM_FRACTION = 32;
-
 /** Frames whose compiled code was dropped this often hold data that changes: they stay interpreted. */
 const MAX_DROPS = 16;
 
@@ -71,19 +82,20 @@ const MAX_DROPS = 16;
 export class Compiler implements CodeWatcher {
   readonly #memory: EngineMemory;
   readonly #cache: CodeCache;
-  readonly #source: CodeSource;
+  readonly #finder: BlockFinder;
+  readonly #links: Links;
   readonly #table: WebAssembly.Table;
   readonly #machine: WebAssembly.Memory;
   readonly #imports: CompiledImports;
   readonly #policy: CompilerPolicy;
   readonly #counters: EngineCounters;
   readonly #free: number[] = [];
-  #nextPlace = 0;
+  /** The first place that has never been used since all code was dropped; place 0 stands for none. */
+  #nextPlace = 1;
+  readonly #placed = new Map<number, Placed>();
   /** Places in the table by frame. */
-  readonly #places = new Map<number, number[]>();
+  readonly #places = new Map<number, Set<number>>();
   readonly #drops = new Map<number, number>();
-  /** Bytes of the function in each place, and of all. */
-  readonly #sizes: number[] = [];
   #codeBytes = 0;
   /** Counts how often all code was dropped. */
   #generation = 0;
@@ -94,7 +106,7 @@ export class Compiler implements CodeWatcher {
     memory: EngineMemory,
     machine: WebAssembly.Memory,
     cache: CodeCache,
-    source: CodeSource,
+    finder: BlockFinder,
     table: WebAssembly.Table,
     imports: CompiledImports,
     policy: CompilerPolicy,
@@ -103,7 +115,8 @@ export class Compiler implements CodeWatcher {
     this.#memory = memory;
     this.#machine = machine;
     this.#cache = cache;
-    this.#source = source;
+    this.#finder = finder;
+    this.#links = new Links(memory);
     this.#table = table;
     this.#imports = imports;
     this.#policy = policy;
@@ -116,110 +129,118 @@ export class Compiler implements CodeWatcher {
     this.#observer = observer;
   }
 
-  /** Compiles the region of a head record that has counted to its end. */
+  /** Compiles the region of a head record that has counted to its end; it is at the beginning of the running code. */
   compile(head: number): void {
     const { u16, i32 } = this.#memory;
     const frame = this.#cache.frameOf(head);
     i32[(head + Rec.IMM) >> 2] = NEVER;
     if (frame < 0 || (!this.#policy.eager && (this.#drops.get(frame) ?? 0) >= MAX_DROPS)) return;
-    if ((this.#free.length === 0 && this.#nextPlace >= MAX_COMPILED) || this.#codeBytes >= MAX_CODE_BYTES) {
+    const isFull = this.#free.length === 0 && this.#nextPlace >= MAX_COMPILED;
+    if (isFull || this.#links.isFull || this.#codeBytes >= MAX_CODE_BYTES) {
       this.#cache.dropAll(); // the caller looks its block up again
       return;
     }
     const generation = this.#generation;
-    const region = formRegion(
-      this.#memory,
-      { block: (offset) => this.#block(frame, offset) },
-      frame,
-      u16[(head + Rec.RIP) >> 1],
-    );
+    this.#finder.begin(frame);
+    const region = formRegion(this.#memory, this.#finder, u16[(head + Rec.RIP) >> 1]);
     // Decoding what the region reaches can drop everything, head and region too.
     if (this.#generation !== generation) return;
-    const place = this.#free.pop() ?? this.#nextPlace++;
-    const made = this.#instantiate(place, (callees) =>
-      compileRegion(region, this.#memory, callees, this.#observer !== undefined),
+    const made = this.#instantiate((callees) =>
+      compileRegion(region, this.#memory, callees, this.#links, this.#observer !== undefined),
     );
+    const place = this.#free.pop() ?? this.#nextPlace++;
     this.#table.set(place, made.compiled);
-    const places = this.#places.get(frame);
-    if (places === undefined) this.#places.set(frame, [place]);
-    else places.push(place);
+    this.#note(place, { head, frames: new Set(region.pages.map((page) => page.frame)), size: made.size });
     u16[(head + Rec.OPCODE) >> 1] = COMPILED;
     i32[(head + Rec.IMM) >> 2] = place;
     // What compiling costs goes with the length, within what a budget can be short of.
-    i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil((this.#sizes[place] ?? 0) / 1024), MOST_COST);
+    i32[Word.BUDGET >> 2] -= Math.min(this.#policy.cost * Math.ceil(made.size / 1024), MOST_COST);
     this.#counters.compiledRegions++;
-    this.#counters.compiledBytes += this.#sizes[place] ?? 0;
-    this.#observer?.compiled({ head, pages: [{ distance: 0, frame }], code: made.code, calls: made.calls });
+    this.#counters.compiledBytes += made.size;
+    this.#observer?.compiled({ head, pages: region.pages, code: made.code, calls: made.calls });
   }
 
-  /** The code of a frame is gone. Functions that are running finish: they leave at their next look at the code map. */
+  /** The code of a frame is gone. Functions that are running finish: they leave at their next look at `Word.DROPPED`. */
   frameDropped(frame: number): void {
+    const { u16, i32 } = this.#memory;
     const places = this.#places.get(frame);
     if (places === undefined) return;
-    this.#places.delete(frame);
+    cutLinks(this.#memory);
     this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
-    this.#counters.droppedRegions += places.length;
+    this.#counters.droppedRegions += places.size;
     for (const place of places) {
+      const placed = this.#placed.get(place);
+      if (placed === undefined) continue;
+      this.#placed.delete(place);
+      for (const other of placed.frames) this.#places.get(other)?.delete(place);
+      // the head may be in another frame, whose blocks stay
+      u16[(placed.head + Rec.OPCODE) >> 1] = HEAD;
+      i32[(placed.head + Rec.IMM) >> 2] = this.threshold;
       this.#table.set(place, null);
-      this.#codeBytes -= this.#sizes[place] ?? 0;
+      this.#codeBytes -= placed.size;
       this.#free.push(place);
     }
+    this.#places.delete(frame);
   }
 
   /** All code is gone. */
   allDropped(): void {
-    this.#counters.evictedRegions += this.#nextPlace - this.#free.length;
-    for (let place = 0; place < this.#nextPlace; place++) this.#table.set(place, null);
+    cutLinks(this.#memory);
+    this.#counters.evictedRegions += this.#placed.size;
+    for (const place of this.#placed.keys()) this.#table.set(place, null);
+    this.#placed.clear();
     this.#places.clear();
     this.#drops.clear();
+    this.#links.reset();
     this.#free.length = 0;
-    this.#nextPlace = 0;
+    this.#nextPlace = 1;
     this.#codeBytes = 0;
     this.#generation++;
   }
 
-  /** First record of a block behind its head, or 0 when the block does not belong into a region. */
-  #block(frame: number, offset: number): number {
-    const { u16, i32 } = this.#memory;
-    const address = frame * 2 ** FRAME_SHIFT + offset;
-    const head = this.#policy.eager ? this.#source.ensure(address) : this.#cache.lookup(address);
-    if (head === 0) return 0;
-    const opcode = u16[(head + Rec.OPCODE) >> 1];
-    if (opcode !== HEAD && opcode !== COMPILED) return 0;
-    const { threshold, eager } = this.#policy;
-    const left = i32[(head + Rec.IMM) >> 2];
-    const warm = eager || opcode === COMPILED || left === NEVER || (threshold - left) * WARM_FRACTION >= threshold;
-    return warm ? head + RECORD_SIZE : 0;
+  #note(place: number, placed: Placed): void {
+    this.#placed.set(place, placed);
+    this.#codeBytes += placed.size;
+    for (const frame of placed.frames) {
+      const places = this.#places.get(frame);
+      if (places === undefined) this.#places.set(frame, new Set([place]));
+      else places.add(place);
+    }
   }
 
   /** Makes a module of one function. */
-  #instantiate(place: number, compile: (callees: Callees) => FunctionBuilder): Made {
-    const { i32 } = ValueType;
+  #instantiate(compile: (callees: CompilerCallees) => FunctionBuilder): Made {
+    const { i32, i64 } = ValueType;
     const module = new ModuleBuilder();
     const nrPages = MEMORY0_SIZE / WASM_PAGE;
     const machinePages = this.#machine.buffer.byteLength / WASM_PAGE;
     module.importMemory('state', { initial: nrPages, maximum: nrPages, shared: false });
     module.importMemory('machine', { initial: machinePages, maximum: machinePages, shared: true });
-    const type = module.type([i32, i32], [i32]);
-    const callees: Callees = {
-      walk: 0, // compiled code goes through the slow paths
+    module.importTable('compiled', MAX_COMPILED);
+    const type = compiledType(module);
+    const callees: CompilerCallees = {
       slowLoad: module.importFunction('slowLoad', [i32], [i32]),
       slowLoadForWrite: module.importFunction('slowLoadForWrite', [i32], [i32]),
       slowStore: module.importFunction('slowStore', [i32], [i32]),
       helper: module.importFunction('helper', [i32, i32], [i32]),
       string: module.importFunction('string', [i32], [i32]),
       readTsc: module.importFunction('readTsc', [], []),
-      checkNextPage: 0, // blocks that need it are not compiled
+      lookup: module.importFunction('lookup', [i64, i64, i32], [i32]),
+      settle: module.importFunction('settle', [i32, i64, i32], [i32]),
       compiledType: type,
     };
     const code = compile(callees);
     module.exportFunction(EXPORT, module.addFunction(type, code));
     const bytes = module.encode();
-    this.#sizes[place] = bytes.length;
-    this.#codeBytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      [IMPORT_MODULE]: { ...this.#imports, state: this.#memory.memory, machine: this.#machine },
+      [IMPORT_MODULE]: {
+        ...this.#imports,
+        state: this.#memory.memory,
+        machine: this.#machine,
+        compiled: this.#table,
+      },
     });
-    return { compiled: instance.exports[EXPORT] as CompiledFunction, code, calls: module.importedFunctions }; // what has just been exported
+    const compiled = instance.exports[EXPORT] as CompiledFunction; // what has just been exported
+    return { compiled, code, calls: module.importedFunctions, size: bytes.length };
   }
 }

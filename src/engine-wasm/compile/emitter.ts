@@ -5,29 +5,59 @@
 import { bug } from '../../base/index.ts';
 import { Cpu } from '../../engine/index.ts';
 import { HELPER_COST } from '../interpret/control.ts';
-import type { Callees } from '../interpret/locals.ts';
-import type { AccessEmitter, AccessLocals } from '../interpret/memory-access.ts';
+import {
+  type AccessCallees,
+  type AccessEmitter,
+  type AccessLocals,
+  pushTlbEntry,
+  TLB_FRAME,
+} from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { CODE_MAP, Word } from '../runtime/layout.ts';
+import { Tlb, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { FlagUse } from './flag-use.ts';
+import { type GprUse, NR_GPR } from './gpr-use.ts';
 import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
 
-const NR_GPR = 16;
 const NR_TEMPS = 16;
 
-/** Local variables of a compiled function. Its parameters are the budget (0) and the displacement of the TLBs (1). */
+/** Local variables of a compiled function; the first three are its parameters. */
 export interface CompiledLocals extends AccessLocals {
   readonly budget: number;
-  readonly mode: number;
+  /** Address of the entry's page. */
   readonly codePage: number;
+  /** Calls of compiled functions that are under way. */
+  readonly depth: number;
   readonly rip: number;
+  /** Key of a link. */
+  readonly key: number;
   readonly code: number;
+}
+
+/** Functions that compiled code calls. */
+export interface CompilerCallees extends AccessCallees {
+  /** (record, number of the helper) -> 0, or non-zero when it raised an exception. */
+  readonly helper: number;
+  /** (record) -> 0, or an exit code. */
+  readonly string: number;
+  /** () */
+  readonly readTsc: number;
+  /** See `addLookup` and `addSettle`. */
+  readonly lookup: number;
+  readonly settle: number;
+  /** Type of compiled functions. */
+  readonly compiledType: number;
+}
+
+/** What a region's records do with registers. */
+export interface RegisterUse {
+  readonly gprs: GprUse;
+  readonly vectors: VectorUse;
 }
 
 /** Computes flags that have been put off: what `setFlags` takes. */
@@ -41,7 +71,7 @@ type Scratch = Pick<AccessEmitter, 'i64' | 'i32'>;
 /** Emits operands as locals and constants. */
 export class CompilerEmitter implements AccessEmitter {
   readonly f: FunctionBuilder;
-  readonly callees: Callees;
+  readonly callees: CompilerCallees;
   readonly locals: CompiledLocals;
   readonly tlbDisplacement: number;
   i64: readonly [number, number, number, number, number, number];
@@ -59,39 +89,41 @@ export class CompilerEmitter implements AccessEmitter {
   epilogue: Label = 0;
   readonly #memory: EngineMemory;
   readonly #vectors: VectorRegisters;
-  readonly #frame: number;
+  /** Distance of the page that the current record is on. */
+  page = 0;
+  readonly #region: Region;
+  readonly #gprUse: GprUse;
   readonly #gpr: number[] = [];
   readonly #temps: number[] = [];
   readonly #flagResult: number;
   readonly #flagAux: number;
-  /** Bit n: general register n is used, written. */
-  #used = 0;
-  #written = 0;
   /** Bit n: temporary n has been written by a record so far. */
   #writtenTemps = 0;
   #flagsWritten = false;
 
-  constructor(f: FunctionBuilder, callees: Callees, memory: EngineMemory, region: Region, vectors: VectorUse) {
+  constructor(f: FunctionBuilder, callees: CompilerCallees, memory: EngineMemory, region: Region, use: RegisterUse) {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
-    this.#vectors = new VectorRegisters(f, vectors);
+    this.#vectors = new VectorRegisters(f, use.vectors);
     this.callees = callees;
     this.#memory = memory;
-    this.#frame = region.frame;
+    this.#region = region;
+    this.#gprUse = use.gprs;
     this.tlbDisplacement = region.tlbDisplacement;
     for (let n = 0; n < NR_GPR; n++) this.#gpr.push(f.local(i64));
     this.#flagResult = f.local(i64);
     this.#flagAux = f.local(i32);
     this.locals = {
       budget: 0,
-      mode: 1,
+      codePage: 1,
+      depth: 2,
       tlb: undefined,
       address: f.local(i64),
       entry: f.local(i32),
       offset: f.local(i64),
       writeBack: f.local(i32),
-      codePage: f.local(i64),
       rip: f.local(i64),
+      key: f.local(i64),
       code: f.local(i32),
     };
     for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
@@ -154,7 +186,7 @@ export class CompilerEmitter implements AccessEmitter {
       return;
     }
     if (offset === Cpu.CODE_PAGE && load === M.i64Load) {
-      f.get(this.locals.codePage);
+      this.pushPlace(this.page);
       return;
     }
     if (this.#vectors.holds(offset)) {
@@ -253,8 +285,17 @@ export class CompilerEmitter implements AccessEmitter {
     this.leave(ExitCode.EXCEPTION);
   }
 
+  /** Pushes the address at a distance from the beginning of the entry's page. */
+  pushPlace(place: number): void {
+    this.f.get(this.locals.codePage);
+    if (place !== 0) this.f.i64(place).op(W.i64Add);
+  }
+
   markRecord(): void {
     this.f.i32(0).i32(this.record).mem(M.i32Store, Word.RECORD);
+    this.f.i32(0);
+    this.pushPlace(this.page);
+    this.f.mem(M.i64Store, Cpu.CODE_PAGE);
   }
 
   leave(code: number): void {
@@ -282,13 +323,9 @@ export class CompilerEmitter implements AccessEmitter {
     });
   }
 
-  /** Emits code for the case that the region's own code has been dropped. */
+  /** Emits code for the case that decoded code has been dropped. */
   ifDropped(then: () => void): void {
-    this.f
-      .i32(0)
-      .mem(M.i32Load8U, CODE_MAP + this.#frame)
-      .op(W.i32Eqz)
-      .if();
+    this.f.i32(0).mem(M.i32Load, Word.DROPPED).unlikely().if();
     then();
     this.f.end();
   }
@@ -313,12 +350,11 @@ export class CompilerEmitter implements AccessEmitter {
       const temp = (this.field(field) - Cpu.TEMP) >> 3;
       if (temp >= 0 && temp < NR_TEMPS) this.#writtenTemps |= 1 << temp;
     }
-    this.#used = this.#written = 0xffff;
     this.#flagsWritten = true;
-    this.#storeRegisters();
+    this.#storeGprs();
     this.#spillGeneralTemps();
     call();
-    this.#loadRegisters();
+    this.#loadGprs(f);
     for (let n = 0; n < NR_TEMPS; n++)
       if ((this.#writtenTemps & (1 << n)) !== 0)
         f.i32(0)
@@ -341,28 +377,62 @@ export class CompilerEmitter implements AccessEmitter {
           .mem(M.i64Store, Cpu.TEMP + n * 8);
   }
 
+  /** Writes what the function may have written, flags too, to the state block. */
+  syncRegisters(): void {
+    this.#flagsWritten = true;
+    this.storeRegisters();
+  }
+
+  /** Writes what the function has written to the state block. */
+  storeRegisters(): void {
+    this.#storeGprs();
+    this.#vectors.emitEpilogue();
+  }
+
+  /** Loads what the function uses from the state block. */
+  loadRegisters(into: FunctionBuilder): void {
+    this.#loadGprs(into);
+    this.#vectors.emitPrologue(into);
+  }
+
   /** Emits the epilogue: writes back what the function has written and returns the code. */
   emitEpilogue(): void {
-    this.#storeRegisters();
-    this.#vectors.emitEpilogue();
+    this.storeRegisters();
     this.f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
     this.f.get(this.locals.code).return();
   }
 
   /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
   emitPrologue(into: FunctionBuilder): void {
-    const { budget, mode, codePage } = this.locals;
-    into.get(mode).i32(this.tlbDisplacement).op(W.i32Ne).unlikely().if();
-    into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.OTHER_MODE).return();
+    const { budget, codePage } = this.locals;
+    const { tlbDisplacement, pages, entry } = this.#region;
+    const fits = into.block();
+    const refuses = into.block();
+    const isKernel = tlbDisplacement === 0 ? 1 : 0;
+    into.i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).i32(isKernel).op(W.i32Ne).unlikely().branchIf(refuses);
+    for (const { distance, frame } of pages) {
+      if (distance === 0) continue; // whoever calls has looked
+      into.get(codePage).i64(distance).op(W.i64Add).tee(this.locals.address);
+      pushTlbEntry(into, this.locals.address);
+      into.tee(this.locals.entry).mem(M.i64Load, Tlb.EXECUTE + tlbDisplacement);
+      into.op(W.i64Ne).unlikely().branchIf(refuses);
+      into.get(this.locals.entry).mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME + tlbDisplacement);
+      into
+        .i32(frame * 4096)
+        .op(W.i32Ne)
+        .unlikely()
+        .branchIf(refuses);
+    }
+    into.branch(fits).end();
+    into.i32(0).get(codePage).i64(entry).op(W.i64Add).mem(M.i64Store, Cpu.RIP);
+    into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.REFUSED).return();
     into.end();
-    this.#loadRegisters(into);
-    this.#vectors.emitPrologue(into);
-    into.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).set(codePage);
+    this.loadRegisters(into);
   }
 
-  #loadRegisters(f: FunctionBuilder = this.f): void {
+  #loadGprs(f: FunctionBuilder): void {
     for (let n = 0; n < NR_GPR; n++)
-      if (((this.#used | this.#written) & (1 << n)) !== 0)
+      if ((this.#gprUse.used & (1 << n)) !== 0)
         f.i32(0)
           .mem(M.i64Load, Cpu.GPR + n * 8)
           .set(this.#gpr[n]);
@@ -370,10 +440,10 @@ export class CompilerEmitter implements AccessEmitter {
     f.i32(0).mem(M.i32Load, Cpu.FLAG_AUX).set(this.#flagAux);
   }
 
-  #storeRegisters(): void {
+  #storeGprs(): void {
     const f = this.f;
     for (let n = 0; n < NR_GPR; n++)
-      if ((this.#written & (1 << n)) !== 0)
+      if ((this.#gprUse.written & (1 << n)) !== 0)
         f.i32(0)
           .get(this.#gpr[n])
           .mem(M.i64Store, Cpu.GPR + n * 8);
@@ -386,8 +456,9 @@ export class CompilerEmitter implements AccessEmitter {
   #localOf(offset: number, isWrite: boolean): number {
     if (offset >= Cpu.GPR && offset < Cpu.GPR + NR_GPR * 8) {
       const n = (offset - Cpu.GPR) >> 3;
-      if (isWrite) this.#written |= 1 << n;
-      this.#used |= 1 << n;
+      const { used, written } = this.#gprUse;
+      if ((used & (1 << n)) === 0) return -1; // in the state block it is as good
+      if (isWrite && (written & (1 << n)) === 0) bug('a register is written that nothing writes');
       return this.#gpr[n];
     }
     if (offset >= Cpu.TEMP && offset < Cpu.TEMP + NR_TEMPS * 8) {

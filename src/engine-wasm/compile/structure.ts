@@ -10,7 +10,7 @@ export interface Structure {
   readonly order: Int32Array;
   /** Nodes that a back edge goes to. */
   readonly isLoop: Uint8Array;
-  /** Nodes that more than one forward edge goes to. */
+  /** Nodes that more than one forward edge goes to, or one of a switch: they need a label. */
   readonly isMerge: Uint8Array;
   /** The nodes that a node immediately dominates and that are merge points, latest first. */
   readonly merges: readonly (readonly number[])[];
@@ -34,6 +34,9 @@ export function analyse(nodes: readonly RegionNode[]): Structure {
     return node === above;
   };
   const isLoop = new Uint8Array(count);
+  const isSwitchTarget = new Uint8Array(count);
+  for (const node of nodes)
+    if (node.end === 'switch') for (const target of node.targets) if (target >= 0) isSwitchTarget[target] = 1;
   const isMerge = new Uint8Array(count);
   const merges: number[][] = nodes.map(() => []);
   for (const node of sequence) {
@@ -42,7 +45,7 @@ export function analyse(nodes: readonly RegionNode[]): Structure {
       if (order[from] < order[node]) forward++;
       else if (dominates(node, from)) isLoop[node] = 1;
     }
-    if (forward > 1) {
+    if (forward > 1 || (forward === 1 && isSwitchTarget[node] !== 0)) {
       isMerge[node] = 1;
       merges[dominator[node]].unshift(node);
     }

@@ -56,7 +56,7 @@ export function emitControl(e: InterpreterEmitter, name: string, targets: Target
       break;
     case 'jmpr':
       e.read('c', M.i64Load);
-      f.set(e.locals.rip);
+      f.set(e.locals.rip).i32(1).set(e.locals.byJump);
       emitDispatch(e, targets);
       break;
     case 'call':
@@ -166,12 +166,15 @@ function emitHead(e: InterpreterEmitter, targets: Targets): void {
 function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
   const f = e.f;
   const code = e.i32[0];
-  const { record, budget, tlb, rip, charge, linkFrom } = e.locals;
+  const { record, budget, rip, charge, linkFrom } = e.locals;
   e.count(Word.COMPILED_ENTRIES);
-  f.get(budget).get(tlb).get(record).mem(M.i32Load, Rec.IMM).callIndirect(e.callees.compiledType).set(code);
+  e.writeState(Word.DROPPED, M.i32Store, () => f.i32(0));
+  f.get(budget);
+  e.readState(Cpu.CODE_PAGE, M.i64Load);
+  f.i32(0).get(record).mem(M.i32Load, Rec.IMM).callIndirect(e.callees.compiledType).set(code);
   e.readState(Word.BUDGET, M.i32Load);
   f.set(budget);
-  f.get(code).op(W.i32Eqz).if();
+  f.get(code).i32(CompiledExit.LOOK_UP).op(W.i32Eq).get(code).i32(CompiledExit.UNWIND).op(W.i32Eq).op(W.i32Or).if();
   e.readState(Cpu.RIP, M.i64Load);
   f.set(rip);
   e.readState(Word.RECORD, M.i32Load);
@@ -181,7 +184,7 @@ function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
   e.readState(Word.RESUME, M.i32Load);
   f.set(record).branch(targets.next);
   f.end();
-  f.get(code).i32(CompiledExit.OTHER_MODE).op(W.i32Eq).if();
+  f.get(code).i32(CompiledExit.REFUSED).op(W.i32Eq).if();
   emitNext(e, targets);
   f.end();
   f.get(code).return();

@@ -5,10 +5,10 @@
 import { Access, Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import type { Operation } from '../ir/operation.ts';
+import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
 import {
   BLOCK_TABLE,
-  BLOCK_TABLE_BITS,
   MAX_COMPILED,
   MEMORY0_SIZE,
   Tlb,
@@ -24,11 +24,13 @@ import { emitControl, emitNext, type Targets } from './control.ts';
 import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
 import { emitMemoryAccess } from './memory-access.ts';
+import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
 import { addWalk } from './page-walk.ts';
 import { isOutOfLine } from './out-of-line.ts';
 import { addSlowPaths } from './slow-paths.ts';
 
 const { i32 } = ValueType;
+const HEADS = [opcodeOf('head'), opcodeOf('compiled')] as const;
 const WASM_PAGE = 65536;
 
 /** Functions that the runtime supplies. */
@@ -59,16 +61,12 @@ export interface InterpreterExports {
   readonly slowLoad: (bytes: number) => number;
   readonly slowLoadForWrite: (bytes: number) => number;
   readonly slowStore: (bytes: number) => number;
+  /** See `addLookup` and `addSettle`. */
+  readonly lookup: (rip: bigint, key: bigint, link: number) => number;
+  readonly settle: (code: number, expected: bigint, depth: number) => number;
   /** Walks the page tables of the current mode. @returns a `WalkResult` */
   readonly walk: (address: bigint, access: number) => number;
 }
-
-/** Slot of the block table that a machine address maps to, as a byte offset in the table. */
-export function blockTableSlot(address: number): number {
-  return ((address ^ ((address >>> 12) * HASH_FACTOR)) & (2 ** BLOCK_TABLE_BITS - 1)) << 3;
-}
-
-const HASH_FACTOR = 37;
 
 /**
  * Operations whose ways back to the loop join before they get there. V8 needs memory in proportion to the square of
@@ -101,7 +99,17 @@ export function buildInterpreter(
   const walk = addWalk(module, counted);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);
-  const callees: Callees = { ...slow, walk, helper, string, readTsc, checkNextPage, compiledType: runType };
+  const lookup = addLookup(module, walk);
+  const settle = addSettle(module, lookup);
+  const callees: Callees = {
+    ...slow,
+    walk,
+    helper,
+    string,
+    readTsc,
+    checkNextPage,
+    compiledType: compiledType(module),
+  };
   const outOfLine = new Map(
     operations
       .filter((operation) => isOutOfLine(operation))
@@ -112,6 +120,8 @@ export function buildInterpreter(
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
   module.exportFunction('slowStore', slow.slowStore);
+  module.exportFunction('lookup', lookup);
+  module.exportFunction('settle', settle);
   module.exportFunction('run', module.addFunction(runType, run));
   return module.encode();
 }
@@ -186,6 +196,18 @@ function emitOperation(e: InterpreterEmitter, operation: Operation, targets: Tar
   emitNext(e, targets);
 }
 
+/** Notes in the head of the block that is about to run that an indirect jump has reached it. */
+function emitNoteJump(e: InterpreterEmitter): void {
+  const f = e.f;
+  const { record, byJump } = e.locals;
+  f.i32(0).set(byJump);
+  for (const opcode of HEADS) {
+    f.get(record).mem(M.i32Load16U, Rec.OPCODE).i32(opcode).op(W.i32Eq).if();
+    f.get(record).i32(1).mem(M.i32Store16, Rec.A);
+    f.end();
+  }
+}
+
 /** Finds the block for `rip`, or leaves with DISPATCH. */
 function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): void {
   const f = e.f;
@@ -214,16 +236,9 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
     .get(entry)
     .mem(M.i32Load, Tlb.EXECUTE + 8)
     .op(W.i32Add)
-    .tee(machine);
-  f.get(machine)
-    .i32(12)
-    .op(W.i32ShrU)
-    .i32(HASH_FACTOR)
-    .op(W.i32Mul)
-    .op(W.i32Xor)
-    .i32(2 ** BLOCK_TABLE_BITS - 1)
-    .op(W.i32And);
-  f.i32(3).op(W.i32Shl).tee(slot).mem(M.i32Load, BLOCK_TABLE).get(machine).op(W.i32Eq).if();
+    .set(machine);
+  pushBlockTableSlot(f, machine);
+  f.tee(slot).mem(M.i32Load, BLOCK_TABLE).get(machine).op(W.i32Eq).if();
   f.get(budget).i32(0).op(W.i32GtS).if();
   e.writeState(Cpu.CODE_PAGE, M.i64Store, () => f.get(rip).get(offset).op(W.i64Sub));
   f.get(slot)
@@ -231,6 +246,9 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
     .set(record);
   f.get(linkFrom).if();
   f.get(linkFrom).get(record).mem(M.i32Store, Rec.LINK);
+  f.end();
+  f.get(locals.byJump).if();
+  emitNoteJump(e);
   f.end();
   f.branch(next);
   f.end();

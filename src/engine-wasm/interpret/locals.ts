@@ -17,6 +17,8 @@ export interface Locals {
   readonly charge: number;
   /** Record whose LINK the dispatcher sets, or 0. i32 */
   readonly linkFrom: number;
+  /** 1 when an indirect jump goes through the dispatcher. i32 */
+  readonly byJump: number;
   /** Machine address that `storeBack` writes to. i32 */
   readonly writeBack: number;
   /** Address, TLB entry and page offset of a memory access. i64, i32, i64 */
@@ -46,7 +48,7 @@ export interface Callees {
   readonly readTsc: number;
   /** (machine address of the following page's expected frame) -> 1 when the code may run. */
   readonly checkNextPage: number;
-  /** Type of compiled functions: (budget, displacement of the TLBs) -> `CompiledExit` or `ExitCode`. */
+  /** Type of compiled functions. */
   readonly compiledType: number;
 }
 
@@ -60,6 +62,7 @@ export function declareLocals(f: FunctionBuilder): Locals {
     rip: f.local(i64),
     charge: f.local(i32),
     linkFrom: f.local(i32),
+    byJump: f.local(i32),
     writeBack: f.local(i32),
     address: f.local(i64),
     entry: f.local(i32),

@@ -9,6 +9,7 @@ import type { MemoryAccess, OpEmitter } from '../ir/operation.ts';
 import type { Field } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word } from '../runtime/layout.ts';
+import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, type ValueTypeCode, W } from '../wasm/instructions.ts';
 import type { Callees, Locals } from './locals.ts';
 
@@ -17,7 +18,12 @@ const RSP = gprSlot(Gpr.RSP);
 const ENTRY_SHIFT = 8; // page number * TLB_ENTRY_SIZE: >> 12 << 4
 const ENTRY_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
 const NOTHING = (): void => {};
-const FRAME = 8; // offset of the frame's machine address in an entry
+
+/** Byte offset of the frame's machine address in an entry of a TLB. */
+export const TLB_FRAME = 8;
+
+/** Functions that memory accesses fall back on. */
+export type AccessCallees = Pick<Callees, 'slowLoad' | 'slowLoadForWrite' | 'slowStore'>;
 
 /** Locals of a memory access. `tlb`: the displacement of the TLBs, when it is not known before the code runs. */
 export interface AccessLocals extends Pick<Locals, 'address' | 'entry' | 'offset' | 'writeBack'> {
@@ -29,7 +35,7 @@ export interface AccessEmitter extends OpEmitter {
   readonly locals: AccessLocals;
   /** Displacement of the TLBs of the current mode, when it is known while code is emitted. */
   readonly tlbDisplacement: number;
-  readonly callees: Callees;
+  readonly callees: AccessCallees;
   /** Pushes a field's own number as i64. */
   number64(field: Field): void;
   /** Notes the current record for the runtime. */
@@ -126,11 +132,17 @@ function emitAddressOnly(e: AccessEmitter, access: MemoryAccess): void {
   });
 }
 
+/** Pushes the offset of the entry in a TLB that the address in a local belongs to. */
+export function pushTlbEntry(f: FunctionBuilder, address: number): void {
+  f.get(address).op(W.i32WrapI64).i32(ENTRY_SHIFT).op(W.i32ShrU).i32(ENTRY_MASK).op(W.i32And);
+}
+
 /** Takes an i64 virtual address from the stack, keeps it in `address` and leaves the TLB lookup's verdict: i32 1 on a miss. */
 function pushTlbMiss(e: AccessEmitter, bytes: number, tlb: number): void {
   const { address, entry, offset } = e.locals;
   const f = e.f;
-  f.tee(address).op(W.i32WrapI64).i32(ENTRY_SHIFT).op(W.i32ShrU).i32(ENTRY_MASK).op(W.i32And);
+  f.set(address);
+  pushTlbEntry(f, address);
   if (e.locals.tlb !== undefined) f.get(e.locals.tlb).op(W.i32Add);
   f.set(entry);
   f.get(address)
@@ -148,7 +160,7 @@ function pushHit(e: AccessEmitter, tlb: number): void {
     .get(e.locals.offset)
     .op(W.i32WrapI64)
     .get(e.locals.entry)
-    .mem(M.i32Load, tlb + e.tlbDisplacement + FRAME)
+    .mem(M.i32Load, tlb + e.tlbDisplacement + TLB_FRAME)
     .op(W.i32Add);
 }
 

@@ -28,12 +28,14 @@ export const ExitCode = {
   HOT: 12,
 } as const;
 
-/** What compiled code returns beside exit codes, to the interpreter that has called it. */
+/** What compiled code returns beside exit codes, to the interpreter or the compiled code that has called it. */
 export const CompiledExit = {
   /** RIP is set; look the block up and go on. */
   LOOK_UP: 0,
   /** Go on with the record that `Word.RESUME` names. */
   RESUME_RECORD: 0x100,
-  /** Nothing has been done: the code is for the other mode. Go on behind the `compiled` record. */
-  OTHER_MODE: 0x101,
+  /** Nothing has been done, RIP is at the entry: the code is for the other mode, or for other frames. */
+  REFUSED: 0x101,
+  /** Like LOOK_UP, but only the interpreter can go on. */
+  UNWIND: 0x102,
 } as const;

@@ -15,7 +15,8 @@ export interface OperandUse {
   /** Fields that are plain numbers. */
   readonly numbers: ReadonlySet<Field>;
   readonly usesImmediate: boolean;
-  /** Offsets in the state block that are written beside the slots. */
+  /** Offsets in the state block that are read and written beside the slots. */
+  readonly stateReads: ReadonlySet<number>;
   readonly stateWrites: ReadonlySet<number>;
   readonly setsFlags: boolean;
   readonly canRaise: boolean;
@@ -30,6 +31,7 @@ class NotingEmitter implements OpEmitter {
   readonly reads = new Set<Field>();
   readonly writes = new Set<Field>();
   readonly numbers = new Set<Field>();
+  readonly stateReads = new Set<number>();
   readonly stateWrites = new Set<number>();
   usesImmediate = false;
   setsFlags = false;
@@ -56,8 +58,8 @@ class NotingEmitter implements OpEmitter {
     this.usesImmediate = true;
   }
 
-  readState(): void {
-    // what is read does not matter to those who ask
+  readState(offset: number): void {
+    this.stateReads.add(offset);
   }
 
   writeState(offset: number, _store: number, value: () => void): void {

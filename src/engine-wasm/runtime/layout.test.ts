@@ -7,9 +7,13 @@ import {
   BLOCK_TABLE,
   BLOCK_TABLE_BITS,
   CODE_MAP,
+  LINKS,
+  LINKS_SIZE,
   MAX_FRAMES,
   MEMORY0_SIZE,
   RECORDS,
+  SWITCHES,
+  SWITCHES_SIZE,
   Tlb,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -22,6 +26,7 @@ import {
 /** Bytes of the words that are not of 4. */
 const WORD_BYTES: Partial<Record<keyof typeof Word, number>> = {
   SLOW_ADDRESS: 8,
+  LINK_KEY: 8,
   SLOW_VALUE: 16,
   PAGE_WALKS: 8,
   DISPATCHES: 8,
@@ -50,6 +55,8 @@ test('layout: nothing in memory 0 overlaps anything else', () => {
     { name: 'TLB log', start: TLB_LOG, end: TLB_LOG + 4 * TLB_LOG_ENTRIES },
     { name: 'code map', start: CODE_MAP, end: CODE_MAP + MAX_FRAMES },
     { name: 'block table', start: BLOCK_TABLE, end: BLOCK_TABLE + 8 * 2 ** BLOCK_TABLE_BITS },
+    { name: 'links', start: LINKS, end: LINKS + LINKS_SIZE },
+    { name: 'switches', start: SWITCHES, end: SWITCHES + SWITCHES_SIZE },
     { name: 'records', start: RECORDS, end: MEMORY0_SIZE },
   ].toSorted((a, b) => a.start - b.start);
   for (const [i, part] of parts.entries()) {

@@ -20,6 +20,10 @@ export const Word = {
   FAULT_CODE: 0x41c,
   /** Record that the interpreter goes on with after compiled code. u32 */
   RESUME: 0x434,
+  /** Not 0: decoded code has been dropped since compiled code was entered; it leaves soon. u32 */
+  DROPPED: 0x438,
+  /** What the keys of links are made with: changes whenever a page may lie elsewhere or compiled code goes. u64 */
+  LINK_KEY: 0x480,
   /** Datum of a slow store; 16 bytes. */
   SLOW_VALUE: 0x420,
   /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
@@ -71,8 +75,23 @@ export const BLOCK_TABLE = 0x200000;
 /** log2 of the entries of the block table. A booted Linux runs some 50 000 blocks; four times as many entries keep most of them apart. */
 export const BLOCK_TABLE_BITS = 18;
 
+/** Links from call sites in compiled code to the functions that they call: {u64 key, u32 place, u32 unused}. */
+export const LINKS = 0x400000;
+
+/** Bytes of a link. */
+export const LINK_SIZE = 16;
+
+/** Bytes of all links. */
+export const LINKS_SIZE = 0xc0000;
+
+/** Tables of targets of indirect jumps in compiled code: {i64 distance from the code page, u32 number, u32 unused}. */
+export const SWITCHES = LINKS + LINKS_SIZE;
+
+/** Bytes of all tables of targets. */
+export const SWITCHES_SIZE = 0x40000;
+
 /** Records of decoded code. */
-export const RECORDS = 0x400000;
+export const RECORDS = 0x500000;
 
 /** Bytes of memory 0. */
-export const MEMORY0_SIZE = 0x3000000;
+export const MEMORY0_SIZE = 0x3100000;

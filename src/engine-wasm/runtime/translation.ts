@@ -15,7 +15,10 @@ import {
   Word,
 } from './layout.ts';
 
+import { cutLinks } from './link-key.ts';
+
 const PAGE_SIZE = 4096;
+const FRAME_SHIFT = 12;
 const TWO_32 = 2 ** 32;
 const TWO_47 = 2 ** 47;
 const TWO_48 = 2n ** 48n;
@@ -79,6 +82,14 @@ export class Translation {
     return -1;
   }
 
+  /** Frame that the execute TLB of the current mode has for the low 48 bits `address` of a canonical address, or -1. */
+  peekExecute(address: number): number {
+    const { u32 } = this.#memory;
+    const entry = (Tlb.EXECUTE + this.#modeOffset() + entryOffset(address)) >> 2;
+    const isHit = u32[entry] === (address - (address % PAGE_SIZE)) >>> 0 && u32[entry + 1] === highHalf(address);
+    return isHit ? u32[entry + 2] >>> FRAME_SHIFT : -1;
+  }
+
   /** Empties every TLB: the entries in the log, or all when more have been filled than it holds. */
   flush(): void {
     const { u32 } = this.#memory;
@@ -89,6 +100,7 @@ export class Translation {
       for (let i = 0; i < count; i++) this.#clear(u32[(TLB_LOG >> 2) + i]);
     }
     u32[Word.TLB_LOG_COUNT >> 2] = 0;
+    cutLinks(this.#memory);
   }
 
   /** Empties the write TLBs of both modes: a frame has got decoded code. */
@@ -99,6 +111,7 @@ export class Translation {
   /** Forgets one page in every TLB. */
   flushPage(address: number): void {
     for (const tlb of ALL_TLBS) this.#clear(tlb + entryOffset(address));
+    cutLinks(this.#memory);
   }
 
   /** Maps a page readable and writable to a frame in the current mode until it is flushed. */

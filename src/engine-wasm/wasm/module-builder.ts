@@ -71,6 +71,16 @@ export class ModuleBuilder {
     this.#imports.push({ name, kind: KIND_MEMORY, description });
   }
 
+  /** Imports a table of functions with exactly `size` places; it is table 0. */
+  importTable(name: string, size: number): void {
+    const description = new Bytes();
+    description.byte(FUNCTION_REFERENCE);
+    description.byte(UNSHARED_WITH_MAXIMUM);
+    description.unsigned(size);
+    description.unsigned(size);
+    this.#imports.push({ name, kind: KIND_TABLE, description });
+  }
+
   /** Makes and exports the table of functions, table 0, with exactly `size` places. */
   exportTable(name: string, size: number): void {
     this.#tableSize = size;
