@@ -14,7 +14,7 @@ import { spread, timeText } from './cpu/statistics.ts';
 
 const NR_FRAMES = 16384;
 const ROUNDS = 5;
-const WARM_MS = 1500;
+const WARM_MS = 2000;
 const SAMPLE_MS = 200;
 
 /** One engine's side of the comparison. */
@@ -36,7 +36,7 @@ export async function benchBare(args: readonly string[]): Promise<void> {
   for (const name of only ?? []) {
     if (!names.includes(name)) throw new BenchError(`there is no line ${name}; the lines are ${names.join(', ')}`);
   }
-  process.stdout.write('bare engine: time of an operation, median (least to most)\n');
+  process.stdout.write('bare engine: processor time of an operation, median (least to most)\n');
   for (const name of names.filter((each) => only === undefined || only.includes(each))) printLine(name, sides, rounds);
 }
 
@@ -80,14 +80,16 @@ function warmUp(line: BareLine): number {
   let units = 1;
   let perUnitMs = 0;
   for (const start = performance.now(); performance.now() - start < WARM_MS;) {
-    perUnitMs = timeNs(line, units) / 1e6 / units;
+    perUnitMs = Math.max(timeNs(line, units) / 1e6 / units, 1e-6);
     units = Math.max(1, Math.min(units * 4, Math.round(SAMPLE_MS / perUnitMs)));
   }
   return units;
 }
 
+/** Time that this thread had the processor: it does not see what else the machine does. */
 function timeNs(line: BareLine, units: number): number {
-  const start = performance.now();
+  const start = process.threadCpuUsage();
   line.run(units);
-  return (performance.now() - start) * 1e6;
+  const { user, system } = process.threadCpuUsage(start);
+  return (user + system) * 1000;
 }

@@ -32,6 +32,7 @@ export const LINES: readonly Line[] = [
   near('chase', 'load', 2, 1.4),
   near('hash', 'look-up', 2, 1.4),
   near('matmul', 'multiply-add', 3, 2),
+  near('matmul-dots', 'multiply-add', 3, 2),
   near('mandelbrot', 'picture', 3, 2),
   near('fib', 'call', 6, 4),
   near('bytecode', 'program', 6, 4),

@@ -14,6 +14,10 @@ const LIMIT_MS = 3_600_000;
 const GUEST_MIB = 512;
 const NS_PER_MS = 1e6;
 
+/** How far the clock of a side may be off: a part of the time, and what a request and its answer need on their way. */
+const CLOCK_TOLERANCE = 0.02;
+const DELAY_MS = 300;
+
 /** Command of QEMU's emulation, apart from the guest. */
 export const QEMU: readonly string[] = 'qemu-system-x86_64 -accel tcg -machine pc -nographic -no-reboot'.split(' ');
 
@@ -35,9 +39,6 @@ export interface Answer {
   readonly value: string;
   /** Time of one operation in each sample. */
   readonly samplesNs: readonly number[];
-  /** Time of the whole request by the side's own clock, and by this process's. */
-  readonly ownMs: number;
-  readonly hostMs: number;
 }
 
 /** A program that answers requests. */
@@ -59,7 +60,7 @@ export class Side {
     if (answer !== 'ready') throw new Error(`${this.title}: ${answer}`);
   }
 
-  /** Measures one line. Fails when the line computes something wrong. */
+  /** Measures one line. Fails when the line computes something wrong, or the side's clock runs wrong. */
   async measure({ line, warmMs, sampleMs, samples }: Request): Promise<Answer> {
     const start = performance.now();
     this.#program.type(`${line} ${warmMs} ${sampleMs} ${samples}\n`);
@@ -67,7 +68,12 @@ export class Side {
     const hostMs = performance.now() - start;
     const [name, value = '', ownNs, ...times] = answer.split(' ');
     if (name !== line || value === 'failed:') throw new Error(`${this.title}: ${answer}`);
-    return { value, samplesNs: times.map(Number), ownMs: Number(ownNs) / NS_PER_MS, hostMs };
+    const ownMs = Number(ownNs) / NS_PER_MS;
+    if (Math.abs(ownMs - hostMs) > hostMs * CLOCK_TOLERANCE + DELAY_MS)
+      throw new Error(
+        `${this.title}: ${line} took ${hostMs.toFixed(0)} ms, and ${ownMs.toFixed(0)} ms by its own clock`,
+      );
+    return { value, samplesNs: times.map(Number) };
   }
 
   /** Ends it at once. */

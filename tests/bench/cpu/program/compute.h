@@ -22,7 +22,7 @@ struct line {
 /* All lines; the last one has no name. */
 extern const struct line compute_lines[];
 
-line_fn int_mix, sha256, sort, chase, hash, matmul, mandelbrot, fib, bytecode, byte_strlen, byte_copy, memcpy_sse2, memcpy_rep;
+line_fn int_mix, sha256, sort, chase, hash, matmul, matmul_dots, mandelbrot, fib, bytecode, byte_strlen, byte_copy, memcpy_sse2, memcpy_rep;
 
 /* Keeps the compiler from knowing a value, so that it can't compute ahead or lift a unit out of its loop. */
 #define HIDE(value) __asm__ volatile("" : "+r"(value) : : "memory")

@@ -1,4 +1,4 @@
-/* Floating point: a matrix product, one double at a time, and the Mandelbrot set, two at a time in SSE2 registers. */
+/* Floating point: a matrix product in two ways, and the Mandelbrot set, two points at a time in SSE2 registers. */
 
 #include "compute.h"
 #include <emmintrin.h>
@@ -15,7 +15,33 @@ static uint64_t bits_of(double value)
     return both.bits;
 }
 
-static __attribute__((noinline)) uint64_t matmul_unit(double (*a)[SIZE], double (*b)[SIZE], double (*c)[SIZE])
+typedef double matrix[SIZE][SIZE];
+
+static uint64_t digest(matrix c)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SIZE; i++)
+        sum = sum * 31 + bits_of(c[i][(i * 7) % SIZE]);
+    return sum;
+}
+
+/* Row by row: the compiler makes it of operations on two numbers at a time. */
+static __attribute__((noinline)) uint64_t rows_unit(matrix a, matrix b, double (*restrict c)[SIZE])
+{
+    for (int i = 0; i < SIZE; i++) {
+        for (int j = 0; j < SIZE; j++)
+            c[i][j] = 0;
+        for (int k = 0; k < SIZE; k++) {
+            double factor = a[i][k];
+            for (int j = 0; j < SIZE; j++)
+                c[i][j] += factor * b[k][j];
+        }
+    }
+    return digest(c);
+}
+
+/* Number by number. */
+static __attribute__((noinline)) uint64_t dots_unit(matrix a, matrix b, matrix c)
 {
     for (int i = 0; i < SIZE; i++) {
         for (int j = 0; j < SIZE; j++) {
@@ -25,15 +51,12 @@ static __attribute__((noinline)) uint64_t matmul_unit(double (*a)[SIZE], double 
             c[i][j] = sum;
         }
     }
-    uint64_t sum = 0;
-    for (int i = 0; i < SIZE; i++)
-        sum = sum * 31 + bits_of(c[i][(i * 7) % SIZE]);
-    return sum;
+    return digest(c);
 }
 
-uint64_t matmul(uint64_t units)
+static uint64_t multiply(uint64_t units, uint64_t (*unit)(matrix, matrix, matrix))
 {
-    static double a[SIZE][SIZE], b[SIZE][SIZE], c[SIZE][SIZE];
+    static matrix a, b, c;
     uint32_t random = 4711;
     for (int i = 0; i < SIZE; i++) {
         for (int j = 0; j < SIZE; j++) {
@@ -43,11 +66,21 @@ uint64_t matmul(uint64_t units)
     }
     uint64_t sum = 0;
     while (units-- > 0) {
-        double (*hidden)[SIZE] = a;
+        double(*hidden)[SIZE] = a;
         HIDE(hidden);
-        sum += matmul_unit(hidden, b, c);
+        sum += unit(hidden, b, c);
     }
     return sum;
+}
+
+uint64_t matmul(uint64_t units)
+{
+    return multiply(units, rows_unit);
+}
+
+uint64_t matmul_dots(uint64_t units)
+{
+    return multiply(units, dots_unit);
 }
 
 /* Sum of the depths at which the points of the picture leave the circle. */

@@ -1,8 +1,8 @@
-/* Integer arithmetic in registers: a mix of cheap operations that depend on each other, and SHA-256 of a buffer. */
+/* Integer arithmetic in registers: a mix of cheap operations with a small table, and SHA-256 of a buffer. */
 
 #include "compute.h"
 
-enum { MIX_STEPS = 10000, MESSAGE = 16384, BLOCK = 64 };
+enum { MIX_STEPS = 10000, TABLE = 64, MESSAGE = 16384, BLOCK = 64 };
 
 static uint64_t rotl(uint64_t x, int n)
 {
@@ -14,18 +14,26 @@ static uint32_t rotr(uint32_t x, int n)
     return x >> n | x << (32 - n);
 }
 
+/* A processor finds several operations of a step to do at a time, and guesses every jump right. */
 static __attribute__((noinline)) uint64_t mix_unit(uint64_t seed)
 {
-    uint64_t a = seed, b = seed * 3, c = ~seed;
+    uint64_t table[TABLE], a = seed, b = seed * 3;
+    uint32_t c = (uint32_t)seed, d = 7;
+    for (uint32_t i = 0; i < TABLE; i++)
+        table[i] = seed * i;
     for (uint32_t i = 0; i < MIX_STEPS; i++) {
-        a = a * 6364136223846793005u + 1442695040888963407u;
-        b ^= rotl(a, 23) + i;
-        c += (b >> 7) ^ (c << 9);
-        if ((c & 0x18) == 0)
-            a -= c;
-        b = rotl(b, (int)(c & 15) + 1) + (uint32_t)a;
+        uint64_t x = table[i % TABLE];
+        a += x ^ (a >> 7);
+        b = rotl(b, 13) - (x << 3);
+        c = c * 69069 + 12345;
+        d = (d ^ (d >> 5)) + (c >> 16);
+        if (d < c)
+            b += d;
+        table[(i + 5) % TABLE] = a + (b & 0xffff) + (uint64_t)(int32_t)c;
     }
-    return a ^ b ^ c;
+    for (uint32_t i = 0; i < TABLE; i++)
+        a = a * 31 + table[i];
+    return a ^ b ^ c ^ (uint64_t)d << 32;
 }
 
 uint64_t int_mix(uint64_t units)
