@@ -41,6 +41,18 @@ for (const [word, stats] of [
   });
 }
 
+test('arguments: dumps name addresses, symbols and files', () => {
+  const line =
+    'run --dump-wasm ffffffff81000000=a=b --dump-ir schedule --dump-ir=0x400000 --dump-ir do.isra.0+0x1f=out';
+  const command = parseCommand(line.split(' '));
+  assert.deepEqual(command.kind === 'run' && command.config.dumps, [
+    { form: 'ir', place: { symbol: 'schedule', offset: 0 } },
+    { form: 'ir', place: { address: 0x400000n } },
+    { form: 'ir', place: { symbol: 'do.isra.0', offset: 0x1f }, file: 'out' },
+    { form: 'wasm', place: { address: 0xffffffff81000000n }, file: 'a=b' },
+  ]);
+});
+
 for (const word of ['help', '--help', '-h']) {
   test(`arguments: ${word} asks for help`, () => {
     assert.equal(parseCommand([word]).kind, 'help');
@@ -77,6 +89,19 @@ for (const [line, message] of [
   ['run --stats=xml', "--stats knows text, json, not 'xml'"],
   ['run --stats=', "--stats knows text, json, not ''"],
   ['run --stats json', "unexpected argument 'json'"],
+  [
+    'run --dump-ir sched-x',
+    "--dump-ir takes an address such as 0xffffffff81000000 or a symbol such as schedule+0x10, not 'sched-x'",
+  ],
+  [
+    'run --dump-wasm 0x800000000000=f',
+    "--dump-wasm takes an address such as 0xffffffff81000000 or a symbol such as schedule+0x10, not '0x800000000000'",
+  ],
+  ['run --dump-ir schedule=', "--dump-ir takes the name of a file behind 'schedule='"],
+  [
+    'run --engine-tier interpreter --dump-wasm schedule',
+    'with --engine-tier interpreter nothing is compiled: leave out --dump-wasm',
+  ],
   ['run --trace trap,all', "--trace knows hypercall, trap, mmu, event, store, not 'all'"],
 ] as const) {
   test(`arguments: 'zendo ${line}' is refused in one line`, () => {

@@ -2,9 +2,10 @@
 // out by who uses it. Called by main.ts; a mistake comes back as a value, with the one line to show.
 
 import { parseArgs } from 'node:util';
+import { parseDump } from './dump-place.ts';
 import { parseMemorySize } from './memory-size.ts';
 import { engineTiers, statsForms, traceKinds } from './ports.ts';
-import type { RunConfig, TraceKind } from './ports.ts';
+import type { DumpConfig, RunConfig, TraceKind } from './ports.ts';
 
 /** What the user wants. `usage` is a mistake of theirs: `message` is one line without the program's name. */
 export type Command =
@@ -82,6 +83,10 @@ function parseRun(words: readonly string[]): Command {
   if (stats === undefined && parsed.stats !== undefined) {
     return usage(`--stats knows ${statsForms.join(', ')}, not '${parsed.stats}'`);
   }
+  const dumps = parseDumps(parsed);
+  if (typeof dumps === 'string') {
+    return usage(dumps);
+  }
   for (const option of ['kernel', 'ramdisk'] as const) {
     if (parsed[option] === '') {
       return usage(`--${option} takes the name of a file`);
@@ -99,6 +104,7 @@ function parseRun(words: readonly string[]): Command {
       trace,
       ...(engineTier !== undefined && { engineTier }),
       ...(stats !== undefined && { stats }),
+      ...(dumps.length > 0 && { dumps }),
     },
     options: { quiet: parsed.quiet, ...(timeoutMs !== undefined && { timeoutMs }) },
   };
@@ -115,6 +121,8 @@ interface RunWords {
   readonly trace: readonly string[];
   readonly 'engine-tier'?: string;
   readonly stats?: string;
+  readonly 'dump-ir': readonly string[];
+  readonly 'dump-wasm': readonly string[];
   readonly quiet: boolean;
   readonly help: boolean;
 }
@@ -137,6 +145,8 @@ function splitOptions(words: readonly string[]): RunWords | string {
         trace: { type: 'string', multiple: true, default: [] },
         'engine-tier': { type: 'string' },
         stats: { type: 'string' },
+        'dump-ir': { type: 'string', multiple: true, default: [] },
+        'dump-wasm': { type: 'string', multiple: true, default: [] },
         quiet: { type: 'boolean', short: 'q', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -180,6 +190,22 @@ function parseTrace(lists: readonly string[]): ReadonlySet<TraceKind> | string {
     kinds.add(kind);
   }
   return kinds;
+}
+
+/** @returns the dumps, or the line that says what is wrong */
+function parseDumps(parsed: RunWords): readonly DumpConfig[] | string {
+  const dumps: DumpConfig[] = [];
+  for (const form of ['ir', 'wasm'] as const) {
+    const option = `dump-${form}` as const;
+    for (const word of parsed[option]) {
+      const dump = parseDump(form, word);
+      if (typeof dump === 'string') return `--${option} ${dump}`;
+      dumps.push(dump);
+    }
+  }
+  if (parsed['engine-tier'] === 'interpreter' && parsed['dump-wasm'].length > 0)
+    return 'with --engine-tier interpreter nothing is compiled: leave out --dump-wasm';
+  return dumps;
 }
 
 function usage(message: string): Command {

@@ -19,6 +19,10 @@ zendo run starts one domain in this process; the terminal is its console.
   --trace KIND,...   print what happens on standard error: hypercall, trap, mmu, event, store
   --engine-tier TIER how guest code runs: interpreter, compiler (all of it compiled), auto (what is hot; default)
   --stats[=json]     print at the end where the time went; SIGUSR2 prints it in between
+  --dump-ir PLACE[=FILE]
+  --dump-wasm PLACE[=FILE]
+                     print the engine's records, or the WebAssembly, of the guest code at an address or a kernel's
+                     symbol (schedule, schedule+0x10) when it is decoded or compiled
   -q, --quiet        print no notices and no progress
   -h, --help         print this
 

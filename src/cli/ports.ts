@@ -19,6 +19,16 @@ export const statsForms = ['text', 'json'] as const;
 /** How a profile is printed. */
 export type StatsForm = (typeof statsForms)[number];
 
+/** Code of the guest that is printed when the engine decodes or compiles it. */
+export interface DumpConfig {
+  /** The engine's records, or the WebAssembly that it makes of them. */
+  readonly form: 'ir' | 'wasm';
+  /** An address, or a symbol of the kernel and a distance from it in bytes. */
+  readonly place: { readonly address: bigint } | { readonly symbol: string; readonly offset: number };
+  /** Absent: standard error. */
+  readonly file?: string;
+}
+
 /** The domain that `zendo run` is asked for. File names are as the user gave them. */
 export interface RunConfig {
   /** Kernel image; absent: the default Debian image. */
@@ -36,6 +46,8 @@ export interface RunConfig {
   readonly engineTier?: EngineTier;
   /** Measures where the time goes. Absent: nothing is measured. */
   readonly stats?: StatsForm;
+  /** Absent: none. */
+  readonly dumps?: readonly DumpConfig[];
 }
 
 /** Where a starting machine tells what it does. All of it goes to standard error. */

@@ -16,7 +16,7 @@ test('machine: domain 0 uses the ring pages of a new domain through their grants
     assemble(() => undefined, {}),
     nodeDecompressor,
   );
-  const machine = await Machine.start(nrPages, { trace: new Set() }, { log() {}, trace() {} });
+  const machine = await Machine.start(nrPages, { trace: new Set() }, { log() {}, trace() {}, dump() {} });
   try {
     const domain = await machine.create({
       name: 'rings',

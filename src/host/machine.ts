@@ -6,7 +6,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { GnttabReserved } from '../abi/index.ts';
 import { ConsoleBackend } from '../backends/index.ts';
 import { type Clock, type Domid, domid, type Logger, type Port, port, sharedPage, VmmError } from '../base/index.ts';
-import type { EngineTier } from '../engine-wasm/index.ts';
+import type { DumpRequest, EngineTier } from '../engine-wasm/index.ts';
 import type { CreatedDomain } from '../hypervisor/index.ts';
 import { FRAME_SIZE, MAX_FRAMES } from '../machine/index.ts';
 import { type BuiltDomain, type GuestImage, buildDomain } from '../toolstack/index.ts';
@@ -39,6 +39,8 @@ export interface MachineOptions {
   readonly trace: ReadonlySet<string>;
   /** Measures where the time goes. */
   readonly profiled?: boolean;
+  /** Code to print when it is decoded or compiled. */
+  readonly dumps?: readonly DumpRequest[];
   /** How the engine runs guest code; absent: its default. */
   readonly engineTier?: EngineTier;
 }
@@ -47,6 +49,8 @@ export interface MachineOptions {
 export interface MachineReporter {
   log(line: string): void;
   trace(line: string): void;
+  /** Prints lines of a dump. @param request - index in `MachineOptions.dumps` */
+  dump(request: number, text: string): void;
 }
 
 /** What a domain is to be made of. */
@@ -97,7 +101,7 @@ export class Machine {
 
   /** Starts a machine with room for one domain of `nrPages`. @returns rejects with VmmError NO_MEMORY */
   static async start(nrPages: number, options: MachineOptions, reporter: MachineReporter): Promise<Machine> {
-    const { trace, profiled = false, engineTier } = options;
+    const { trace, profiled = false, dumps = [], engineTier } = options;
     if (nrPages > MAX_DOMAIN_MIB * MIB_PAGES) {
       throw new VmmError(
         'NO_MEMORY',
@@ -116,7 +120,7 @@ export class Machine {
     const made: { machine?: Machine } = {};
     const pcpu = await PcpuThread.start(
       nrPages + overheadFrames(nrPages),
-      { seed: randomInt(1, MAX_SEED), trace: [...trace], profiled, engineTier },
+      { seed: randomInt(1, MAX_SEED), trace: [...trace], profiled, dumps, engineTier },
       {
         notify: (id, guestPort) => {
           const domain = domains.get(id);
@@ -127,6 +131,7 @@ export class Machine {
         console: (id, bytes) => domains.get(id)?.output.writeNow(bytes),
         log: (line) => reporter.log(line),
         trace: (line) => reporter.trace(line),
+        dump: (request, text) => reporter.dump(request, text),
         failed: (error) => made.machine?.onFailure(error),
       },
     );

@@ -3,22 +3,22 @@
 
 import { Shutdown } from '../abi/index.ts';
 import { VmmError } from '../base/index.ts';
-import type { EngineTier } from '../engine-wasm/index.ts';
+import type { DumpRequest, EngineTier } from '../engine-wasm/index.ts';
 import {
   freeBytes,
   type GuestImage,
   type Kallsyms,
-  findKallsyms,
   loadGuestImage,
   loadRamdisk,
   planLayout,
-  unpackKernel,
 } from '../toolstack/index.ts';
 import { crashText } from './crash-text.ts';
+import { DumpOutput, type DumpTarget } from './dump-output.ts';
 import { readHostFile } from './host-file.ts';
 import { ensureDefaultGuest } from './images/debian.ts';
 import { nodeDecompressor } from './images/decompress.ts';
 import { checkSignedDigest } from './images/signed-digest.ts';
+import { addressOfPlace, type CodePlace, readKernelSymbols } from './kernel-symbols.ts';
 import { type HostedDomain, Machine } from './machine.ts';
 import { profileText } from './profile-text.ts';
 import { returnMemory } from './return-memory.ts';
@@ -38,6 +38,15 @@ export interface DomainConfig {
   readonly engineTier?: EngineTier;
   /** Measures where the time goes, for `RunningDomain.profile`, which tells it in this form. */
   readonly stats?: StatsForm;
+  /** Code to print when it is decoded or compiled. */
+  readonly dumps?: readonly DumpConfig[];
+}
+
+/** A dump: the IR or the WebAssembly of a place in guest code, to standard error or to a file. */
+export interface DumpConfig {
+  readonly form: DumpRequest['form'];
+  readonly place: CodePlace;
+  readonly file?: string;
 }
 
 /** Forms of a profile: tables for people, or one line of JSON. */
@@ -71,11 +80,14 @@ export async function startDomain(
 ): Promise<RunningDomain> {
   const nrPages = Math.floor(config.memoryBytes / PAGE_SIZE);
   const failed = new AbortController();
+  const requests = await dumpRequests(config, reporter, signal);
+  const dumps = new DumpOutput((config.dumps ?? []).map(dumpTarget), reporter);
   // The thread takes about as long to start as the images to unpack, so both are done at once.
-  const options = { ...config, profiled: config.stats !== undefined };
+  const options = { ...config, dumps: requests, profiled: config.stats !== undefined };
   const starting = Machine.start(nrPages, options, {
     log: (line) => reporter.notice(line),
     trace: (line) => reporter.trace(line),
+    dump: (request, text) => dumps.write(request, text),
   });
   const loading = loadGuest(config, reporter, AbortSignal.any([signal, failed.signal]));
   try {
@@ -86,7 +98,7 @@ export async function startDomain(
     freeBytes(guest.module);
     returnMemory();
     signal.throwIfAborted();
-    return new RunningDomain(machine, domain, guest.kernel, config.stats);
+    return new RunningDomain(machine, domain, guest.kernel, dumps, config.stats);
   } catch (error) {
     failed.abort();
     await loading.catch(() => undefined); // the first failure is the one to tell
@@ -96,6 +108,24 @@ export async function startDomain(
     );
     throw error;
   }
+}
+
+/** What the engine is to print: symbols become addresses. @returns rejects with VmmError NO_SUCH_SYMBOL */
+async function dumpRequests(
+  config: DomainConfig,
+  reporter: StartReporter,
+  signal: AbortSignal,
+): Promise<readonly DumpRequest[]> {
+  const { dumps = [] } = config;
+  const isNamed = dumps.some(({ place }) => 'symbol' in place);
+  const kernel = isNamed ? (await findFiles(config, reporter, signal)).kernel : '';
+  const symbols = isNamed ? await readKernelSymbols(kernel, signal) : undefined;
+  return dumps.map(({ form, place }) => ({ form, address: addressOfPlace(place, kernel, symbols) }));
+}
+
+function dumpTarget({ form, place, file }: DumpConfig): DumpTarget {
+  const at = 'address' in place ? `0x${place.address.toString(16)}` : place.symbol;
+  return { name: `--dump-${form} ${at}`, ...(file !== undefined && { file }) };
 }
 
 /** What a domain is started with. */
@@ -145,6 +175,7 @@ export class RunningDomain {
   readonly #machine: Machine;
   readonly #domain: HostedDomain;
   readonly #kernel: string;
+  readonly #dumps: DumpOutput;
   readonly #stats: StatsForm | undefined;
   #settle: (end: DomainEnd) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
@@ -152,10 +183,11 @@ export class RunningDomain {
   /** Settles once: with the end, or with an error when the fault was ours. */
   readonly ended: Promise<DomainEnd>;
 
-  constructor(machine: Machine, domain: HostedDomain, kernel: string, stats: StatsForm | undefined) {
+  constructor(machine: Machine, domain: HostedDomain, kernel: string, dumps: DumpOutput, stats: StatsForm | undefined) {
     this.#machine = machine;
     this.#domain = domain;
     this.#kernel = kernel;
+    this.#dumps = dumps;
     this.#stats = stats;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = resolve;
@@ -197,7 +229,7 @@ export class RunningDomain {
   /** Ends the domain and its machine. */
   destroy(): Promise<void> {
     this.#settle({ kind: 'destroyed' });
-    this.#stopping ??= this.#machine.stop();
+    this.#stopping ??= this.#machine.stop().then(() => this.#dumps.close());
     return this.#stopping;
   }
 
@@ -233,8 +265,7 @@ export class RunningDomain {
   /** The kernel's own symbols; none when its file is gone meanwhile or has none. */
   async #symbols(): Promise<Kallsyms | undefined> {
     try {
-      const file = await readHostFile(this.#kernel, 'kernel', AbortSignal.timeout(10_000));
-      return findKallsyms(await unpackKernel(file, nodeDecompressor));
+      return await readKernelSymbols(this.#kernel, AbortSignal.timeout(10_000));
     } catch {
       return undefined; // the report stands without names
     }

@@ -10,7 +10,7 @@ export const OUTBOX_LIMIT: number = 1 << 20;
 /** What a message costs besides its text. */
 const MESSAGE_COST = 256;
 
-/** How long a trace line waits for room before it looks again. */
+/** How long a trace line or a dump waits for room before it looks again. */
 const LOOK_AGAIN_MS = 100;
 
 /** What a message counts for; 0 for those that answer domain 0 or happen once. */
@@ -23,6 +23,8 @@ export function outboxCost(message: FromPcpu): number {
     case 'log':
     case 'trace':
       return MESSAGE_COST + 2 * message.line.length;
+    case 'dump':
+      return MESSAGE_COST + 2 * message.text.length;
     case 'ready':
     case 'reply':
     case 'failed':

@@ -21,6 +21,8 @@ export interface PcpuEvents {
   console(domid: Domid, bytes: Uint8Array): void;
   log(line: string): void;
   trace(line: string): void;
+  /** Lines of a dump. @param request - index in `PcpuOptions.dumps` */
+  dump(request: number, text: string): void;
   /** The thread itself failed; nothing on it runs any more. */
   failed(error: Error): void;
 }
@@ -133,6 +135,9 @@ export class PcpuThread {
         return;
       case 'trace':
         events.trace(message.line);
+        return;
+      case 'dump':
+        events.dump(message.request, message.text);
     }
   }
 

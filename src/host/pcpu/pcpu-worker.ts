@@ -48,6 +48,7 @@ function build(): Hypervisor {
     allocator: new FrameAllocator(FIRST_FREE_FRAME, Math.min(memory.nrFrames, MAX_FRAMES), random),
     engine: createEngine(memory, { readTsc: () => clock.nowNs() }, ENGINE_FRAME, settings.engineTier, {
       counted: settings.profiled,
+      ...(settings.dumps.length > 0 && { dumps: { requests: settings.dumps, write: dump } }),
     }),
     clock,
     random,
@@ -65,6 +66,10 @@ function build(): Hypervisor {
 
 function log(line: string): void {
   outbox.send({ kind: 'log', line });
+}
+
+function dump(request: number, text: string): void {
+  outbox.insist({ kind: 'dump', request, text });
 }
 
 function loop(): never {

@@ -2,7 +2,7 @@
 // pCPU when it sleeps or runs guests. Plain data only: everything crosses a MessagePort.
 
 import type { Domid, Port } from '../../base/index.ts';
-import type { EngineTier } from '../../engine-wasm/index.ts';
+import type { DumpRequest, EngineTier } from '../../engine-wasm/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
 import type { MachineMemory } from '../../machine/index.ts';
 
@@ -29,6 +29,8 @@ export interface PcpuOptions {
   readonly trace: readonly string[];
   /** Measures where the time goes. */
   readonly profiled: boolean;
+  /** Code to print when it is decoded or compiled. */
+  readonly dumps: readonly DumpRequest[];
   /** How the engine runs guest code; undefined: its default. */
   readonly engineTier: EngineTier | undefined;
 }
@@ -51,4 +53,6 @@ export type FromPcpu =
   | { readonly kind: 'changed'; readonly domid: Domid }
   | { readonly kind: 'console'; readonly domid: Domid; readonly bytes: Uint8Array }
   | { readonly kind: 'log'; readonly line: string }
-  | { readonly kind: 'trace'; readonly line: string };
+  | { readonly kind: 'trace'; readonly line: string }
+  /** Lines of a dump; `request` is an index in `PcpuOptions.dumps`. */
+  | { readonly kind: 'dump'; readonly request: number; readonly text: string };

@@ -89,6 +89,9 @@ for (const offsetsFirst of [true, false]) {
         assert.deepEqual(symbols.lookup(BASE + BigInt(i * 32 + 5)), { name: `fnsym_${i}`, offset: 5 });
       }
       assert.equal(symbols.lookup(BASE + 500n * 32n)?.name, `fn${'x'.repeat(200)}`);
+      for (const i of [2, 255, 256, 501, 999]) assert.equal(symbols.find(`fnsym_${i}`), BASE + BigInt(i * 32));
+      assert.equal(symbols.find('fnsym_0'), hasAbsolute ? undefined : BASE);
+      assert.equal(symbols.find('fnsym_1000'), undefined);
       assert.equal(symbols.lookup(BASE - 1n), undefined);
       assert.equal(symbols.lookup(BASE + 0x1000000n), undefined);
       assert.equal(symbols.lookup(0n), undefined);
@@ -111,7 +114,9 @@ test('kallsyms: damaged tables give no symbols or others, but never throw', () =
       damaged[(random >>> 4) % damaged.length] = random >>> 24;
     }
     try {
-      findKallsyms(kernel(damaged))?.lookup(BASE + 0x1234n);
+      const symbols = findKallsyms(kernel(damaged));
+      symbols?.lookup(BASE + 0x1234n);
+      symbols?.find('fnsym_7');
     } catch (error) {
       assert.fail(`seed ${seed}, round ${round}: ${String(error)}`);
     }

@@ -66,11 +66,28 @@ export class Kallsyms {
     return { name: this.#name(this.#order[index] ?? 0), offset: distance - start };
   }
 
+  /** Address of the first symbol with a name; undefined when there is none. Reads all names. */
+  find(name: string): bigint | undefined {
+    const { names, distances } = this.#tables;
+    let at = 0;
+    for (const distance of distances) {
+      if (!Number.isNaN(distance) && this.#nameAt(at) === name)
+        return BigInt.asUintN(64, this.#base + BigInt(distance));
+      at = skipName(names, at);
+    }
+    return undefined;
+  }
+
   /** Expands the name of symbol `index`: a type letter, which is dropped, and the name proper. */
   #name(index: number): string {
-    const { names, markers, tokens } = this.#tables;
+    const { names, markers } = this.#tables;
     let at = markers[index >>> 8] ?? 0;
     for (let i = index & (GROUP - 1); i > 0; i--) at = skipName(names, at);
+    return this.#nameAt(at);
+  }
+
+  #nameAt(at: number): string {
+    const { names, tokens } = this.#tables;
     const [start, length] = nameBody(names, at);
     let text = '';
     for (let i = start; i < start + length; i++) text += tokens[names[i] ?? 0] ?? '';
