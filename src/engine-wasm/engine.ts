@@ -184,6 +184,7 @@ class WasmEngine implements Engine {
     this.activate(context);
     const { i32 } = this.#memory;
     let left = budget;
+    let record = 0;
     let reason: ExitReason | 0 = 0;
     do {
       if ((i32[Cpu.FLAG_SYSTEM >> 2] & Rflags.TF) !== 0) {
@@ -191,20 +192,33 @@ class WasmEngine implements Engine {
         if (reason === Exit.BUDGET) reason = this.#raise(Vector.DB);
         break;
       }
-      const record = this.#source.find();
-      left -= (this.#source.decodedBlocks - this.counters.decodedBlocks) * DECODE_COST;
-      this.counters.decodedBlocks = this.#source.decodedBlocks;
-      if (record < 0) {
-        reason = this.#fault(record);
-        break;
-      }
-      reason = this.#finish(this.#interpreter.run(record, left));
+      const code = this.#interpreter.enter(record, left);
+      record = 0;
+      if (code !== ExitCode.DISPATCH) reason = this.#finish(code);
       left = i32[Word.BUDGET >> 2] - 1; // so that a guest which never completes an instruction still uses up its budget
-    } while (reason === 0 && left > 0);
+      if (code === ExitCode.DISPATCH && left > 0) {
+        record = this.#source.find();
+        left -= (this.#source.decodedBlocks - this.counters.decodedBlocks) * DECODE_COST;
+        this.counters.decodedBlocks = this.#source.decodedBlocks;
+        if (record < 0) reason = this.#fault(record);
+      }
+    } while (reason === 0 && (left > 0 || record > 0)); // what has been decoded runs, whatever that has cost
     this.counters.instructions += budget - left;
+    this.#countTransitions();
     if (this.#counted) this.#readCounts();
     this.exit.reason = reason === 0 ? Exit.BUDGET : reason;
     return this.exit.reason;
+  }
+
+  /** Brings the counters up to date with what `enter` of the generated code did by itself. @hot */
+  #countTransitions(): void {
+    const { u32 } = this.#memory;
+    this.counters.systemCalls += u32[Word.NR_SYSCALLS >> 2];
+    this.counters.returns += u32[Word.NR_RETURNS >> 2];
+    this.counters.pageFaults += u32[Word.NR_PAGE_FAULTS >> 2];
+    u32[Word.NR_SYSCALLS >> 2] = 0;
+    u32[Word.NR_RETURNS >> 2] = 0;
+    u32[Word.NR_PAGE_FAULTS >> 2] = 0;
   }
 
   stepWithWritable(context: VcpuContext, page: Vaddr, scratch: Mfn): ExitReason {

@@ -9,6 +9,10 @@ export interface EngineCounters {
   decodedBlocks: number;
   /** Frames whose decoded code was dropped because they were written. */
   invalidatedFrames: number;
+  /** Transitions made without an exit: system calls from user mode, page faults given to the guest, returns. */
+  systemCalls: number;
+  pageFaults: number;
+  returns: number;
   /** Flushes of the whole TLB that the hypervisor asked for. */
   tlbFlushes: number;
   /** Flushes of one page. */
@@ -40,6 +44,9 @@ export function createEngineCounters(): EngineCounters {
     instructions: 0,
     decodedBlocks: 0,
     invalidatedFrames: 0,
+    systemCalls: 0,
+    pageFaults: 0,
+    returns: 0,
     tlbFlushes: 0,
     tlbPageFlushes: 0,
     pageWalks: 0,

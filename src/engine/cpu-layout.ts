@@ -53,10 +53,24 @@ export const Cpu = {
   XMM: 0x200,
   /** 8 temporaries of 16 bytes that live no longer than one instruction. */
   XTEMP: 0x300,
+  /** `Transition` bits: what the engine may do by itself. u32; with the fields below see `transition.ts`. */
+  TRANSITIONS: 0x380,
+  /** Machine address of the `vcpu_info` in use. u32 */
+  VCPU_INFO: 0x384,
+  /** Stack that a handler entered from user mode starts on. u64 */
+  KERNEL_STACK: 0x388,
+  /** Base of the GS segment that the other mode uses. u64 */
+  OTHER_GS_BASE: 0x390,
+  /** Address of the system call handler. u64 */
+  SYSCALL_HANDLER: 0x398,
+  /** Address of the page fault handler. u64 */
+  PAGE_FAULT_HANDLER: 0x3a0,
+  /** Selectors that the last return named and that were found good: code, and stack 16 bits further; 0 when there is none. u32 */
+  CHECKED_SELECTORS: 0x3a8,
 } as const;
 
 /** Bytes of a vCPU state block. */
-export const CPU_STATE_SIZE = 0x380;
+export const CPU_STATE_SIZE = 0x3c0;
 
 /** Numbers of the general registers as instructions encode them. Intel SDM vol. 2A, table 2-2. */
 export const Gpr = {

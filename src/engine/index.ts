@@ -7,3 +7,4 @@ export { Access } from './engine.ts';
 export type { AssistKind, ExitReason, ExitRecord } from './exit.ts';
 export { Assist, Exit } from './exit.ts';
 export { ARITHMETIC_FLAGS, arithmeticFlags, auxOfFlags, FlagAux, resultOfFlags, Rflags } from './flags.ts';
+export { Transition } from './transition.ts';

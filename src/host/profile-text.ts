@@ -90,6 +90,10 @@ function engineLines(report: ProfileReport): string[] {
   const mips = guestNs === 0 ? 0 : (engine.instructions / guestNs) * 1000;
   const values: readonly (readonly [string, string])[] = [
     ['guest instructions', `${grouped(engine.instructions)}, ${mips.toFixed(1)} MIPS in guest code`],
+    [
+      'transitions within',
+      `${grouped(engine.systemCalls)} system calls, ${grouped(engine.pageFaults)} page faults, ${grouped(engine.returns)} returns`,
+    ],
     ['event upcalls', grouped(report.upcalls)],
     ['blocks decoded', grouped(engine.decodedBlocks)],
     ['regions compiled', `${grouped(engine.compiledRegions)}, ${grouped(engine.compiledBytes)} bytes of WebAssembly`],

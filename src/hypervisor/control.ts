@@ -164,8 +164,7 @@ export class Control {
     state.selector[Sreg.SS] = FlatSelector.FLAT_RING3_SS64;
     state.writeU32(Cpu.KERNEL_MODE, 1);
     vcpu.kernelSs = FlatSelector.FLAT_RING3_SS64;
-    vcpu.kernelSpLo = state.gpr32[2 * Gpr.RSP] ?? 0;
-    vcpu.kernelSpHi = state.gpr32[2 * Gpr.RSP + 1] ?? 0;
+    vcpu.setKernelStack(state.gpr32[2 * Gpr.RSP] ?? 0, state.gpr32[2 * Gpr.RSP + 1] ?? 0);
     vcpu.initialised = true;
     return bringUp(this.#pcpu, vcpu);
   }

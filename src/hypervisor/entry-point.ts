@@ -11,12 +11,19 @@ export class EntryPoint {
   hi = 0;
   /** Whether events are masked when it is entered. */
   maskEvents = false;
+  readonly #changed: () => void;
+
+  /** @param changed - called after every change */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
 
   /** Registers an address that the caller has found canonical; 0 takes the registration back. */
   set(lo: number, hi: number, maskEvents: boolean): void {
     this.lo = lo >>> 0;
     this.hi = hi >>> 0;
     this.maskEvents = maskEvents;
+    this.#changed();
   }
 
   /** True when an address is registered. */
@@ -35,6 +42,12 @@ export class TrapTable {
   readonly flags: Uint8Array = new Uint8Array(256);
   /** Code selectors as registered, RPL 3. Handlers run on the flat 64-bit segment all the same. */
   readonly cs: Uint16Array = new Uint16Array(256);
+  readonly #changed: () => void;
+
+  /** @param changed - called after every change */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
 
   /** Sets one entry; the address has been found canonical. */
   set(vector: number, flags: number, cs: number, lo: number, hi: number): void {
@@ -42,6 +55,7 @@ export class TrapTable {
     this.hi[vector] = hi;
     this.flags[vector] = flags;
     this.cs[vector] = cs;
+    this.#changed();
   }
 
   /** True when a handler is registered. @hot */
@@ -60,5 +74,6 @@ export class TrapTable {
     this.hi.fill(0);
     this.flags.fill(0);
     this.cs.fill(0);
+    this.#changed();
   }
 }

@@ -1,6 +1,7 @@
 // The hypervisor of one pCPU: everything between an engine and domain 0. The composition root makes one,
 // calls `run` in a loop and `control` whenever domain 0 wants something; nothing here is concurrent.
 
+import { Hypercall } from '../abi/index.ts';
 import { bug } from '../base/index.ts';
 import { DEFAULT_CPUID } from './assist/cpuid.ts';
 import { Control } from './control.ts';
@@ -64,8 +65,11 @@ export class Hypervisor {
 
   /** How often each hypercall was called, those never called left out. */
   hypercallCounts(): { name: string; count: number }[] {
-    return HYPERCALLS.map((row) => ({ name: row.name, count: this.#hypercalls.counts[row.number] ?? 0 })).filter(
-      (entry) => entry.count > 0,
-    );
+    // The engine carries out most iret hypercalls by itself.
+    const { returns } = this.#pcpu.engine.counters;
+    return HYPERCALLS.map(({ name, number }) => ({
+      name,
+      count: (this.#hypercalls.counts[number] ?? 0) + (number === Hypercall.__HYPERVISOR_iret ? returns : 0),
+    })).filter((entry) => entry.count > 0);
   }
 }

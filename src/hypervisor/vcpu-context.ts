@@ -94,8 +94,7 @@ export function loadGuestContext(pcpu: Pcpu, vcpu: Vcpu, context: GuestBuffer): 
     (masks & Vgcf.VGCF_syscall_disables_events) !== 0,
   );
   vcpu.kernelSs = context.u16(VCPU_GUEST_CONTEXT.kernel_ss) | 3;
-  vcpu.kernelSpLo = context.lo(VCPU_GUEST_CONTEXT.kernel_sp);
-  vcpu.kernelSpHi = context.hi(VCPU_GUEST_CONTEXT.kernel_sp);
+  vcpu.setKernelStack(context.lo(VCPU_GUEST_CONTEXT.kernel_sp), context.hi(VCPU_GUEST_CONTEXT.kernel_sp));
   vcpu.cr4 = context.lo(CR4);
   for (let i = 0; i < 8; i++) {
     if (i === 4 || i === 5) continue;
@@ -177,8 +176,7 @@ function loadRegisters(pcpu: Pcpu, vcpu: Vcpu, context: GuestBuffer, inKernel: b
   loadSelectors(pcpu, vcpu, context);
   copy64(state, Cpu.FS_BASE, context, VCPU_GUEST_CONTEXT.fs_base);
   copy64(state, Cpu.GS_BASE, context, active);
-  vcpu.inactiveGsLo = context.lo(inactive);
-  vcpu.inactiveGsHi = context.hi(inactive);
+  vcpu.setInactiveGs(context.lo(inactive), context.hi(inactive));
 }
 
 /** Selectors that could not be loaded by the guest itself become the flat or the null ones. */

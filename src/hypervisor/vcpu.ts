@@ -24,20 +24,17 @@ export class Vcpu {
   readonly context: VcpuContext;
 
   /** Exception handlers. */
-  readonly traps: TrapTable = new TrapTable();
-  readonly eventCallback: EntryPoint = new EntryPoint();
-  readonly failsafeCallback: EntryPoint = new EntryPoint();
-  readonly syscallCallback: EntryPoint = new EntryPoint();
-  readonly sysenterCallback: EntryPoint = new EntryPoint();
-  readonly syscall32Callback: EntryPoint = new EntryPoint();
+  readonly traps: TrapTable;
+  readonly eventCallback: EntryPoint;
+  readonly failsafeCallback: EntryPoint;
+  readonly syscallCallback: EntryPoint;
+  readonly sysenterCallback: EntryPoint;
+  readonly syscall32Callback: EntryPoint;
 
   /** Stack that a bounce from user mode starts on. */
   kernelSs = 0;
-  kernelSpLo = 0;
-  kernelSpHi = 0;
-  /** Base of GS that is not in force: the user's in kernel mode, the kernel's in user mode. */
-  inactiveGsLo = 0;
-  inactiveGsHi = 0;
+  /** The engine's copy of what it needs to make transitions is out of date; see `trap/transitions.ts`. */
+  transitionsStale = true;
 
   /** Frames of the guest's GDT, `gdtEntries / 512` of them rounded up. Owned by mm. */
   readonly gdtFrames: Uint32Array = new Uint32Array(MAX_GDT_FRAMES);
@@ -57,8 +54,7 @@ export class Vcpu {
   /** Virtual I/O privilege level, 0 to 3. */
   iopl = 0;
 
-  /** Where the `vcpu_info` in use is. */
-  infoAddress: Maddr = maddr(0);
+  #infoAddress: Maddr = maddr(0);
   /** Frame registered by VCPUOP_register_vcpu_info, of which we hold a writable reference. */
   infoFrame: Mfn | undefined = undefined;
 
@@ -91,9 +87,8 @@ export class Vcpu {
   /** Is in the scheduler's hands. */
   queued = false;
 
-  nmiPending = false;
-  /** An NMI handler runs; ends with the iret hypercall. */
-  nmiMasked = false;
+  #nmiPending = false;
+  #nmiMasked = false;
 
   /** Port that each per-vCPU virtual interrupt is bound to; 0 when unbound. */
   readonly virqPort: Uint16Array = new Uint16Array(NR_VIRQS);
@@ -107,6 +102,15 @@ export class Vcpu {
     this.domain = domain;
     this.id = id;
     this.context = context;
+    const changed = (): void => {
+      this.transitionsStale = true;
+    };
+    this.traps = new TrapTable(changed);
+    this.eventCallback = new EntryPoint(changed);
+    this.failsafeCallback = new EntryPoint(changed);
+    this.syscallCallback = new EntryPoint(changed);
+    this.sysenterCallback = new EntryPoint(changed);
+    this.syscall32Callback = new EntryPoint(changed);
     this.resetDebugRegisters();
   }
 
@@ -140,6 +144,68 @@ export class Vcpu {
     this.context.state.writeU32(Cpu.USER_ROOT, root << 12);
   }
 
+  /** Where the `vcpu_info` in use is. */
+  get infoAddress(): Maddr {
+    return this.#infoAddress;
+  }
+
+  set infoAddress(address: Maddr) {
+    this.#infoAddress = address;
+    this.transitionsStale = true;
+  }
+
+  get nmiPending(): boolean {
+    return this.#nmiPending;
+  }
+
+  set nmiPending(pending: boolean) {
+    this.#nmiPending = pending;
+    this.transitionsStale = true;
+  }
+
+  /** An NMI handler runs; ends with the iret hypercall. */
+  get nmiMasked(): boolean {
+    return this.#nmiMasked;
+  }
+
+  set nmiMasked(masked: boolean) {
+    if (masked === this.#nmiMasked) return;
+    this.#nmiMasked = masked;
+    this.transitionsStale = true;
+  }
+
+  /** Low half of the stack that a bounce from user mode starts on. @hot */
+  get kernelSpLo(): number {
+    return this.context.state.readU32(Cpu.KERNEL_STACK);
+  }
+
+  /** High half of it. @hot */
+  get kernelSpHi(): number {
+    return this.context.state.readU32(Cpu.KERNEL_STACK + 4);
+  }
+
+  /** Sets the stack that a bounce from user mode starts on. @hot */
+  setKernelStack(lo: number, hi: number): void {
+    this.context.state.writeU32(Cpu.KERNEL_STACK, lo);
+    this.context.state.writeU32(Cpu.KERNEL_STACK + 4, hi);
+  }
+
+  /** Low half of the base of GS that is not in force: the user's in kernel mode, the kernel's in user mode. */
+  get inactiveGsLo(): number {
+    return this.context.state.readU32(Cpu.OTHER_GS_BASE);
+  }
+
+  /** High half of it. */
+  get inactiveGsHi(): number {
+    return this.context.state.readU32(Cpu.OTHER_GS_BASE + 4);
+  }
+
+  /** Sets the base of GS that is not in force. @hot */
+  setInactiveGs(lo: number, hi: number): void {
+    this.context.state.writeU32(Cpu.OTHER_GS_BASE, lo);
+    this.context.state.writeU32(Cpu.OTHER_GS_BASE + 4, hi);
+  }
+
   /** True when the scheduler may run it, the domain's state left aside. */
   get runnable(): boolean {
     return this.initialised && !this.down && !this.blocked;
@@ -150,10 +216,10 @@ export class Vcpu {
     const { state } = this.context;
     const lo = state.readU32(Cpu.GS_BASE);
     const hi = state.readU32(Cpu.GS_BASE + 4);
-    state.writeU32(Cpu.GS_BASE, this.inactiveGsLo);
-    state.writeU32(Cpu.GS_BASE + 4, this.inactiveGsHi);
-    this.inactiveGsLo = lo;
-    this.inactiveGsHi = hi;
+    state.writeU32(Cpu.GS_BASE, state.readU32(Cpu.OTHER_GS_BASE));
+    state.writeU32(Cpu.GS_BASE + 4, state.readU32(Cpu.OTHER_GS_BASE + 4));
+    state.writeU32(Cpu.OTHER_GS_BASE, lo);
+    state.writeU32(Cpu.OTHER_GS_BASE + 4, hi);
     state.writeU32(Cpu.KERNEL_MODE, state.readU32(Cpu.KERNEL_MODE) ^ 1);
   }
 }

@@ -23,11 +23,13 @@ import { ModuleBuilder } from '../wasm/module-builder.ts';
 import { emitControl, emitNext, type Targets } from './control.ts';
 import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
+import { addEnter } from './enter.ts';
 import { emitMemoryAccess } from './memory-access.ts';
 import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
 import { addWalk } from './page-walk.ts';
 import { isOutOfLine } from './out-of-line.ts';
 import { addSlowPaths } from './slow-paths.ts';
+import { addTransitions } from './transitions.ts';
 
 const { i32 } = ValueType;
 const HEADS = [opcodeOf('head'), opcodeOf('compiled')] as const;
@@ -55,6 +57,8 @@ export interface RuntimeImports {
 export interface InterpreterExports {
   /** Runs records from `record` on. @returns an `ExitCode` */
   readonly run: (record: number, budget: number) => number;
+  /** The same, from RIP when `record` is 0, and on behind the transitions that are allowed; see `enter.ts`. */
+  readonly enter: (record: number, budget: number) => number;
   /** Functions that `compiled` records name. */
   readonly compiled: WebAssembly.Table;
   /** Slow paths of memory accesses, for compiled code. */
@@ -122,7 +126,10 @@ export function buildInterpreter(
   module.exportFunction('slowStore', slow.slowStore);
   module.exportFunction('lookup', lookup);
   module.exportFunction('settle', settle);
-  module.exportFunction('run', module.addFunction(runType, run));
+  const runIndex = module.addFunction(runType, run);
+  module.exportFunction('run', runIndex);
+  const transitions = addTransitions(module, walk);
+  module.exportFunction('enter', addEnter(module, { ...transitions, run: runIndex, walk }));
   return module.encode();
 }
 

@@ -32,6 +32,10 @@ export const Word = {
   PAGE_WALKS: 0x460,
   DISPATCHES: 0x468,
   COMPILED_ENTRIES: 0x470,
+  /** Transitions made since the engine last looked, by kind; see `transitions.ts`. u32 each */
+  NR_SYSCALLS: 0x488,
+  NR_RETURNS: 0x48c,
+  NR_PAGE_FAULTS: 0x490,
   /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
   FX_IMAGE: 0x600,
 } as const;

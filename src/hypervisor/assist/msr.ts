@@ -105,8 +105,7 @@ export function writeMsr(pcpu: Pcpu, vcpu: Vcpu): boolean {
       return true;
     case Msr.KERNEL_GS_BASE:
       if (canonicalVaddr(lo, hi) < 0) return false;
-      vcpu.inactiveGsLo = lo;
-      vcpu.inactiveGsHi = hi;
+      vcpu.setInactiveGs(lo, hi);
       return true;
     case Msr.EFER:
       return lo === EFER && hi === 0;

@@ -4,6 +4,7 @@
 import { Errno, FIRST_RESERVED_GDT_ENTRY } from '../../abi/index.ts';
 import { FRAME_SHIFT, FRAME_SIZE, FrameType } from '../../machine/index.ts';
 import type { HypercallArgs } from '../hypercall/arguments.ts';
+import { forgetSelectors } from '../trap/transitions.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { checkDescriptor } from './descriptor-check.ts';
 import { loadGdt } from './descriptor-tables.ts';
@@ -36,6 +37,7 @@ export function updateDescriptor(mm: MemoryState, vcpu: Vcpu, args: HypercallArg
   descriptor.lo = args.lo(1);
   descriptor.hi = args.hi(1);
   if (!checkDescriptor(descriptor)) return -Errno.EINVAL;
+  forgetSelectors(vcpu.domain);
   writeEntry(mm, frame * (FRAME_SIZE / 4) + ((lo & (FRAME_SIZE - 1)) >>> 2), descriptor.lo, descriptor.hi);
   return 0;
 }

@@ -7,6 +7,7 @@ import { type Vaddr, vaddr } from '../../base/index.ts';
 import { FRAME_SIZE } from '../../machine/index.ts';
 import { frameOfPte, Pte } from '../../x86/index.ts';
 import type { Descriptor } from '../memory-management.ts';
+import { forgetSelectors } from '../trap/transitions.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { getDescriptorFrame, putDescriptorFrame } from './descriptor-check.ts';
 import type { MemoryState } from './memory-state.ts';
@@ -46,6 +47,7 @@ export function loadGdt(mm: MemoryState, vcpu: Vcpu, frames: ArrayLike<number>, 
 /** Takes the GDT from a vCPU. */
 export function releaseGdt(mm: MemoryState, vcpu: Vcpu): void {
   const count = Math.ceil(vcpu.gdtEntries / PER_FRAME);
+  forgetSelectors(vcpu.domain);
   for (let i = 0; i < count; i++) putDescriptorFrame(mm, vcpu.gdtFrames[i] ?? 0);
   vcpu.gdtEntries = 0;
 }

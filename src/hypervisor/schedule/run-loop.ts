@@ -12,6 +12,7 @@ import { writeRunstateArea } from '../time/runstate-area.ts';
 import { fireTimers } from '../time/timers.ts';
 import { handleExit } from '../trap/exit.ts';
 import { deliverPending } from '../trap/inject.ts';
+import { publishTransitions } from '../trap/transitions.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { idleState, setRunstate } from './blocking.ts';
 import { PutReason, type PutReasonValue } from './scheduler.ts';
@@ -116,6 +117,7 @@ export class RunLoop {
     for (;;) {
       deliverPending(pcpu, vcpu);
       if (pcpu.reschedule || !vcpu.runnable || !vcpu.domain.runnable) break;
+      if (vcpu.transitionsStale) publishTransitions(pcpu, vcpu);
       const before = counters.instructions;
       const reason = engine.enter(vcpu.context, left);
       handleExit(pcpu, vcpu, reason, this.#hypercalls);

@@ -84,6 +84,9 @@ const USABLE_FLAGS =
   Rflags.AC |
   Rflags.ID;
 
+/** Bit of a selector that names the LDT. */
+const LOCAL_TABLE = 4;
+
 /** Refuses what the engine cannot run. @hot */
 function checkReturn(pcpu: Pcpu, vcpu: Vcpu, cs: number, ss: number, frame: GuestBuffer): void {
   const ripOk = canonicalVaddr(frame.lo(IRET_CONTEXT.rip), frame.hi(IRET_CONTEXT.rip)) >= 0;
@@ -94,6 +97,12 @@ function checkReturn(pcpu: Pcpu, vcpu: Vcpu, cs: number, ss: number, frame: Gues
   const code = checkCodeSelector(pcpu, vcpu, cs);
   if (code === CodeSelector.BAD || !ripOk || !isStackSelector(pcpu, vcpu, ss)) enterFailsafe(pcpu, vcpu);
   else if (code === CodeSelector.NOT_64_BIT) refuse32Bit(pcpu, vcpu);
+  else rememberSelectors(vcpu, cs, ss);
+}
+
+/** Lets the engine return to the same selectors by itself. What the LDT holds changes unnoticed: its selectors are checked each time. @hot */
+function rememberSelectors(vcpu: Vcpu, cs: number, ss: number): void {
+  if (((cs | ss) & LOCAL_TABLE) === 0) vcpu.context.state.writeU32(Cpu.CHECKED_SELECTORS, (ss << 16) | cs);
 }
 
 /** A 32-bit program cannot run: its kernel sees #GP at its first instruction and ends it with a signal. */

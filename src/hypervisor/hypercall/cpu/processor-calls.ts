@@ -13,8 +13,7 @@ import type { HypercallArgs } from '../arguments.ts';
 /** stack_switch(ss, rsp): the stack that the next bounce from user mode starts on. @hot */
 export function stackSwitch(_pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): number {
   vcpu.kernelSs = (args.lo(0) & 0xffff) | 3;
-  vcpu.kernelSpLo = args.lo(1);
-  vcpu.kernelSpHi = args.hi(1);
+  vcpu.setKernelStack(args.lo(1), args.hi(1));
   return 0;
 }
 
@@ -38,8 +37,7 @@ export function setSegmentBase(pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): num
       state.writeU32(Cpu.FS_BASE + 4, hi);
       return 0;
     case SegBase.SEGBASE_GS_USER:
-      vcpu.inactiveGsLo = lo;
-      vcpu.inactiveGsHi = hi;
+      vcpu.setInactiveGs(lo, hi);
       return 0;
     case SegBase.SEGBASE_GS_KERNEL:
       state.writeU32(Cpu.GS_BASE, lo);
@@ -56,8 +54,7 @@ function loadUserGs(pcpu: Pcpu, vcpu: Vcpu, selector: number): number {
   const ok =
     descriptor !== undefined && isDataDescriptor(descriptor.hi) && (descriptor.hi & DescriptorHi.PRESENT) !== 0;
   vcpu.context.state.selector[Sreg.GS] = ok || (selector & ~3) === 0 ? selector : 0;
-  vcpu.inactiveGsLo = ok ? baseOf(descriptor.lo, descriptor.hi) : 0;
-  vcpu.inactiveGsHi = 0;
+  vcpu.setInactiveGs(ok ? baseOf(descriptor.lo, descriptor.hi) : 0, 0);
   return 0;
 }
 
@@ -80,6 +77,7 @@ export function vmAssist(_pcpu: Pcpu, vcpu: Vcpu, args: HypercallArgs): number {
   const known = type <= VmAssist.VMASST_TYPE_runstate_update_flag || type === VmAssist.VMASST_TYPE_m2p_strict;
   if (!known || args.hi(1) !== 0) return -Errno.EINVAL;
   const bit = type < 32 ? 1 << type : 0; // m2p_strict is how it always is
+  for (const each of vcpu.domain.vcpus) each.transitionsStale = true;
   switch (args.lo(0)) {
     case VmAssistCmd.VMASST_CMD_enable:
       vcpu.domain.vmAssist |= bit;
