@@ -280,3 +280,17 @@ test('engine: an instruction that stores before its end and overwrites a nop beh
   m.run();
   assert.equal(m.vcpu.state.rip, BigInt(CODE + 8));
 });
+
+test('engine: a page that is decoded for a region of another page leaves the write TLB', () => {
+  const m = new BareMachine(1024, 'compiler');
+  m.code('b0 00 c3', CODE + 0x1000); // mov $0,%al; ret
+  const store = 'c6 04 25 01 10 00 10 05'; // movb $5,CODE+0x1001
+  m.map(DATA);
+  m.set({ RSP: BigInt(DATA + 0x800), RCX: BigInt(CODE + 0x800) });
+  const frame = m.code(`e8 fb 0f 00 00 ${store} ${store} ff e1`); // call CODE+0x1000; twice; jmp *%rcx
+  const behind = `fe 04 25 01 10 00 10 e8 f4 07 00 00 ${INT3}`; // incb CODE+0x1001; call CODE+0x1000
+  m.memory.u8.set(Buffer.from(behind.replaceAll(' ', ''), 'hex'), frame * 4096 + 0x800);
+  assert.equal(m.run(), Exit.EXCEPTION);
+  assert.equal(m.engine.exit.vector, Vector.BP);
+  assert.equal(m.get('RAX') & 0xffn, 6n);
+});

@@ -57,8 +57,10 @@ const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
   auto: { threshold: 30_000, eager: false, cost: 50_000 },
 };
 
-/** What an engine does beside running code; nothing of it unless it is asked for. */
+/** What an engine does beside running code, or in another way; nothing of it unless it is asked for. */
 export interface EngineOptions {
+  /** Entries of a block until it is compiled, instead of the tier's number. For tests. */
+  readonly threshold?: number;
   /** Counts what costs time to count: page walks, look-ups, calls of compiled code. */
   readonly counted?: boolean;
   /** Prints code when it is decoded or compiled. */
@@ -106,7 +108,7 @@ class WasmEngine implements Engine {
     ports: EnginePorts,
     scratch: Mfn,
     tier: EngineTier,
-    { counted = false, dumps }: EngineOptions,
+    { counted = false, dumps, threshold }: EngineOptions,
   ) {
     const memory = this.#memory;
     this.#counted = counted;
@@ -150,8 +152,9 @@ class WasmEngine implements Engine {
       [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
     });
     this.#interpreter = instance.exports as unknown as InterpreterExports; // what `buildInterpreter` exports
-    const policy = POLICIES[tier];
-    if (policy !== undefined) {
+    const tierPolicy = POLICIES[tier];
+    if (tierPolicy !== undefined) {
+      const policy = threshold === undefined ? tierPolicy : { ...tierPolicy, threshold };
       this.#compiler = new Compiler(
         memory,
         machine.memory,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { test } from 'node:test';
-import type { EngineTier } from '../../src/engine-wasm/index.ts';
+import type { EngineOptions, EngineTier } from '../../src/engine-wasm/index.ts';
 import { NAMED_ROWS } from '../cpu/row-list.ts';
 import { Duel } from './agreement/duel.ts';
 import { generate } from './agreement/generate.ts';
@@ -17,52 +17,65 @@ const SEED = process.env['ZENDO_FUZZ_SEED'];
 const FIRST = Number(SEED ?? 1);
 const INSTRUCTIONS = Number(process.env['ZENDO_FUZZ_INSTRUCTIONS'] ?? (SEED === undefined ? 1_000_000 : 1));
 
-/** Programs that run in the same engines, one after the other: their code caches remember. */
-const PROGRAMS_PER_DUEL = 50;
-
 const MOST_TRIES = 6000;
 
 /** Part of the table's rows that a million instructions have to have among them. */
 const COVERAGE = 0.98;
 
-for (const tier of ['interpreter', 'compiler'] as const)
-  test(`${tier}: agrees with single steps on random programs`, () => runAll(tier));
+/** An engine to be tested. */
+interface Subject {
+  readonly name: string;
+  readonly tier: EngineTier;
+  readonly options?: EngineOptions;
+  /** Programs that run in the same engine, one after the other: its code cache remembers. */
+  readonly programs: number;
+}
 
-function runAll(tier: EngineTier): void {
+const SUBJECTS: readonly Subject[] = [
+  { name: 'interpreter', tier: 'interpreter', programs: 50 },
+  { name: 'compiler', tier: 'compiler', programs: 50 },
+  // frames whose code changes often are not compiled any more, so these are few
+  { name: 'compiler of hot code', tier: 'auto', options: { threshold: 3 }, programs: 4 },
+];
+
+for (const subject of SUBJECTS)
+  test(`${subject.name}: agrees with single steps on random programs`, () => runAll(subject));
+
+function runAll(subject: Subject): void {
   const executed = new Set<number>();
   let steps = 0;
   let first = FIRST;
   while (steps < INSTRUCTIONS) {
-    const duel = makeDuel(tier);
-    for (let seed = first; seed < first + PROGRAMS_PER_DUEL && steps < INSTRUCTIONS; seed++) {
+    const duel = makeDuel(subject);
+    for (let seed = first; seed < first + subject.programs && steps < INSTRUCTIONS; seed++) {
       const outcome = duel.run(generate(seed));
       steps += outcome.steps;
-      if (outcome.mismatch.length > 0) assert.fail(report(tier, first, seed, outcome.mismatch));
+      if (outcome.mismatch.length > 0) assert.fail(report(subject, first, seed, outcome.mismatch));
     }
     duel.executed.forEach((count, row) => count > 0 && executed.add(row));
-    first += PROGRAMS_PER_DUEL;
+    first += subject.programs;
   }
   const missing = NAMED_ROWS.filter(({ row }) => !executed.has(row.id)).map(({ text }) => text);
   if (INSTRUCTIONS >= 1_000_000)
     assert.ok(missing.length < NAMED_ROWS.length * (1 - COVERAGE), `never executed: ${missing.join('; ')}`);
 }
 
-function makeDuel(tier: EngineTier): Duel {
-  return new Duel(new Machine('interpreter'), new Machine(tier));
+function makeDuel({ tier, options }: Subject): Duel {
+  return new Duel(new Machine('interpreter'), new Machine(tier, options));
 }
 
 /** The failing program, as small as it gets. */
-function report(tier: EngineTier, first: number, seed: number, mismatch: readonly string[]): string {
+function report(subject: Subject, first: number, seed: number, mismatch: readonly string[]): string {
   const run = (program: Program, tracing: boolean): readonly string[] => {
-    const duel = makeDuel(tier);
+    const duel = makeDuel(subject);
     duel.tracing = tracing;
     return duel.run(program).mismatch;
   };
   const program = generate(seed);
-  const title = `the ${tier} differs: ZENDO_FUZZ_SEED=${seed}`;
+  const title = `the ${subject.name} differs: ZENDO_FUZZ_SEED=${seed}`;
   if (run(program, false).length === 0)
     return [`${title}, but only after the programs from seed ${first} on`, ...mismatch].join('\n');
-  const duel = makeDuel(tier);
+  const duel = makeDuel(subject);
   const small = shrink(program, (candidate) => duel.run(candidate).mismatch.length > 0, MOST_TRIES);
   return [title, ...listing(small), ...run(small, true)].join('\n');
 }

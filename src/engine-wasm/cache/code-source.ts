@@ -58,7 +58,7 @@ export class CodeSource {
     return this.#cache.store(address, this.#records(), spill);
   }
 
-  /** Record of the block at a machine address of the code page, decoded if need be; 0 when it runs over the page's end. */
+  /** Record of the block at a machine address, decoded if need be; 0 when it runs over the page's end. */
   ensure(address: number): number {
     const known = this.#cache.lookup(address);
     if (known !== 0) return known;
@@ -66,6 +66,7 @@ export class CodeSource {
     const page = this.#machine.u8.subarray(address - offset, address - offset + PAGE_SIZE);
     this.#builder.reset();
     if (buildBlock(page, offset, PAGE_SIZE, this.#builder, Infinity, -1) === BlockEnd.NEEDS_NEXT_PAGE) return 0;
+    if (!this.#cache.hasCode(address >>> FRAME_SHIFT)) this.#translation.flushWrites();
     this.decodedBlocks++;
     this.#observer?.decoded({ page: this.#memory.cpu.readU64(Cpu.CODE_PAGE), address, spill: -1 });
     return this.#cache.store(address, this.#records(), -1);

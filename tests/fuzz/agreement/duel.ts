@@ -76,6 +76,7 @@ export class Duel {
         if (expected !== actual) return this.#fail(n, `${event.kind}: expected ${expected}, got ${actual}`);
         this.#note(`-- ${JSON.stringify(event)}`);
       }
+      if (round.events.length > 0) idle = 0;
       if (round.events.length > 0 && !this.#agree()) return this.#fail(n, 'after the events');
       const before = this.#steps;
       const reason = this.#subject.engine.enter(this.#subject.vcpu, round.budget);

@@ -11,7 +11,7 @@ import {
   Rflags,
   type VcpuContext,
 } from '../../../src/engine/index.ts';
-import { createEngine, type EngineTier } from '../../../src/engine-wasm/index.ts';
+import { createEngine, type EngineOptions, type EngineTier } from '../../../src/engine-wasm/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../../src/machine/index.ts';
 import { Pte, PteHi, tableIndex } from '../../../src/x86/index.ts';
 import { addressOfPage, BASE, Frame, NOWHERE, NR_PAGES, PAGE, Page, properMapping } from './layout.ts';
@@ -36,8 +36,8 @@ export class Machine {
   /** The vCPU that runs. */
   current = 0;
 
-  constructor(tier: EngineTier) {
-    this.engine = createEngine(this.memory, { readTsc: () => TIME }, mfn(Frame.SCRATCH), tier);
+  constructor(tier: EngineTier, options: EngineOptions = {}) {
+    this.engine = createEngine(this.memory, { readTsc: () => TIME }, mfn(Frame.SCRATCH), tier, options);
     this.vcpus = [this.engine.createContext(), this.engine.createContext()];
   }
 
