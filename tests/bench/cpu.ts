@@ -3,6 +3,7 @@
 // targets are met. docs/performance.md says how to read it.
 
 import { writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -23,7 +24,7 @@ const FIRST_WARM_MS = 1000;
 /** In later rounds: until the new process has its memory. */
 const WARM_MS = 100;
 
-type OptionName = 'only' | 'rounds' | 'json' | 'tier' | 'against';
+type OptionName = 'only' | 'rounds' | 'json' | 'tier' | 'against' | 'clock';
 
 /** What `npm run bench -- cpu` takes. */
 interface Options {
@@ -35,6 +36,8 @@ interface Options {
   readonly tier: string | undefined;
   /** Another working tree, whose Zendo takes part in QEMU's place. */
   readonly against: string | undefined;
+  /** What times are: of the wall, or of the processor that the side had. */
+  readonly clock: 'wall' | 'processor';
 }
 
 /** Runs the lines that are asked for. */
@@ -51,7 +54,7 @@ export async function benchCpu(args: readonly string[]): Promise<void> {
       print(table.head());
       for (const line of options.lines) {
         const run = line.kind === 'program' ? runLine : runBoot;
-        const result = await run(line, sides, options.rounds);
+        const result = await run(line, sides, options);
         results.push(result);
         print(table.row(result));
       }
@@ -69,10 +72,11 @@ function readOptions(args: readonly string[]): Options {
   const { values } = parse(args);
   const rounds = Number(values.rounds);
   if (!(Number.isInteger(rounds) && rounds > 0)) throw new BenchError('--rounds takes a number from 1 on');
-  const { only, tier } = values;
+  const { only, tier, clock = 'wall' } = values;
+  if (clock !== 'wall' && clock !== 'processor') throw new BenchError('--clock takes wall or processor');
   const lines = only === undefined ? LINES : only.split(',').map(findLine);
   const [json, against] = [values.json, values.against].map((path) => (path === undefined ? path : fromUser(path)));
-  return { lines, rounds, tier, json, against };
+  return { lines, rounds, tier, json, against, clock };
 }
 
 function parse(args: readonly string[]): { values: Partial<Record<OptionName, string>> } {
@@ -85,6 +89,7 @@ function parse(args: readonly string[]): { values: Partial<Record<OptionName, st
         rounds: { ...option, default: String(ROUNDS) },
         json: option,
         tier: option,
+        clock: option,
         against: option,
       },
     });
@@ -104,14 +109,21 @@ function fromUser(path: string): string {
   return resolve(process.env['INIT_CWD'] ?? '.', path);
 }
 
-function printHeading({ rounds, against }: Options, versions: Record<string, string | undefined>): void {
+function printHeading({ rounds, against, clock }: Options, versions: Record<string, string | undefined>): void {
   const { node, gcc, flags, python, qemu } = versions;
   print(`node ${node}; ${gcc}, ${flags}; ${python} and busybox gzip, the same on all sides\n`);
   if (against !== undefined) print(`other: ${against}\n`);
   else if (qemu === undefined)
     print('no QEMU: install the package qemu-system-x86 to fill the columns that stay empty\n');
   else print(`${qemu}, ${QEMU.join(' ')}\n`);
-  print(`medians of ${rounds} rounds; of ratios also the least and the greatest\n\n`);
+  print(`${clock} time; medians of ${rounds} rounds, of ratios also the least and the greatest\n`);
+  const [load = 0] = loadavg();
+  const processors = availableParallelism();
+  if (clock === 'wall' && load > processors / 2)
+    print(
+      `the load of this machine is ${load.toFixed(1)} on ${processors} processors: --clock processor gives better figures\n`,
+    );
+  print('\n');
 }
 
 function startSides(files: BenchFiles, { lines, tier, against }: Options, withQemu: boolean): Side[] {
@@ -123,14 +135,14 @@ function startSides(files: BenchFiles, { lines, tier, against }: Options, withQe
 }
 
 /** Measures one line on all sides in turn. Fails when they do not compute the same. */
-async function runLine(line: Line, sides: readonly Side[], rounds: number): Promise<Result> {
+async function runLine(line: Line, sides: readonly Side[], { rounds, clock }: Options): Promise<Result> {
   const times = new Map<string, number[]>(sides.map(({ title }) => [title, []]));
   const found = new Set<string>();
   for (let round = 0; round < rounds; round++) {
     for (const side of sides) {
       const warmMs = round === 0 ? FIRST_WARM_MS : WARM_MS;
       const answer = await side.measure({ line: line.name, warmMs, sampleMs: SAMPLE_MS, samples: SAMPLES });
-      times.get(side.title)?.push(median(answer.samplesNs));
+      times.get(side.title)?.push(clock === 'wall' ? median(answer.samplesNs) : answer.processorNs);
       found.add(answer.value);
     }
   }
@@ -140,7 +152,7 @@ async function runLine(line: Line, sides: readonly Side[], rounds: number): Prom
 }
 
 /** Boots in turn; it can't be had natively. */
-async function runBoot(line: Line, _sides: readonly Side[], rounds: number): Promise<Result> {
+async function runBoot(line: Line, _sides: readonly Side[], { rounds }: Options): Promise<Result> {
   const zendoNs: number[] = [];
   const qemuNs: number[] = [];
   for (let round = 0; round < rounds; round++) {

@@ -2,6 +2,7 @@
 // over its standard input and output. cpu/program/main.c has the protocol.
 
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { zendo } from '../../support/booted-guest.ts';
@@ -39,16 +40,21 @@ export interface Answer {
   readonly value: string;
   /** Time of one operation in each sample. */
   readonly samplesNs: readonly number[];
+  /** Processor time of one operation, of all samples together. */
+  readonly processorNs: number;
 }
 
 /** A program that answers requests. */
 export class Side {
   readonly title: string;
+  readonly #isGuest: boolean;
   readonly #program: Program;
   #read = 0;
 
-  constructor(title: string, command: readonly string[]) {
+  /** @param isGuest - whether the program runs in a guest of the process, and not as the process */
+  constructor(title: string, isGuest: boolean, command: readonly string[]) {
     this.title = title;
+    this.#isGuest = isGuest;
     // with this set zendo's launcher starts no process of its own, so that `close` ends the machine
     const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
     this.#program = new Program(command, { limitMs: LIMIT_MS, env });
@@ -62,18 +68,24 @@ export class Side {
 
   /** Measures one line. Fails when the line computes something wrong, or the side's clock runs wrong. */
   async measure({ line, warmMs, sampleMs, samples }: Request): Promise<Answer> {
-    const start = performance.now();
     this.#program.type(`${line} ${warmMs} ${sampleMs} ${samples}\n`);
+    const warm = await this.#answer();
+    if (warm !== `${line} warm`) throw new Error(`${this.title}: ${warm}`);
+    const threads = threadTimes(this.#program.pid);
+    const start = performance.now();
+    this.#program.type('\n');
     const answer = await this.#answer();
     const hostMs = performance.now() - start;
-    const [name, value = '', ownNs, ...times] = answer.split(' ');
+    const busiestNs = busiest(threads, threadTimes(this.#program.pid));
+    const [name, value = '', ownNs, operations, processorNs, ...times] = answer.split(' ');
     if (name !== line || value === 'failed:') throw new Error(`${this.title}: ${answer}`);
     const ownMs = Number(ownNs) / NS_PER_MS;
     if (Math.abs(ownMs - hostMs) > hostMs * CLOCK_TOLERANCE + DELAY_MS)
       throw new Error(
         `${this.title}: ${line} took ${hostMs.toFixed(0)} ms, and ${ownMs.toFixed(0)} ms by its own clock`,
       );
-    return { value, samplesNs: times.map(Number) };
+    const usedNs = this.#isGuest ? busiestNs : Number(processorNs);
+    return { value, samplesNs: times.map(Number), processorNs: usedNs / Number(operations) };
   }
 
   /** Ends it at once. */
@@ -89,9 +101,29 @@ export class Side {
   }
 }
 
+/** Nanoseconds that each thread of a process has had a processor. Source: Linux Documentation/scheduler/sched-stats.rst. */
+function threadTimes(pid: number): ReadonlyMap<string, number> {
+  const folder = `/proc/${pid}/task`;
+  const threads = readdirSync(folder);
+  return new Map(threads.map((thread) => [thread, processorTime(`${folder}/${thread}/schedstat`)]));
+}
+
+function processorTime(file: string): number {
+  try {
+    return Number(readFileSync(file, 'latin1').split(' ')[0]);
+  } catch {
+    return 0; // a thread that has ended since the folder was read
+  }
+}
+
+/** What the thread that was busiest in between has used: a guest's only vCPU. */
+function busiest(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return Math.max(...[...after].map(([thread, time]) => time - (before.get(thread) ?? 0)));
+}
+
 /** The machine itself. */
 export function startNative({ root }: BenchFiles): Side {
-  return new Side('native', [join(root, PROGRAM), root, TMPFS]);
+  return new Side('native', false, [join(root, PROGRAM), root, TMPFS]);
 }
 
 /** A guest of Zendo. @param more - more words for `zendo run`; @param tree - a working tree other than this one */
@@ -99,7 +131,7 @@ export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly strin
   const [node = '', program = ''] = zendo;
   const command = tree === undefined ? [node, program] : [node, join(tree, 'bin', 'zendo')];
   const files = ['--kernel', kernel, '--ramdisk', ramdisk, '--append', commandLine('hvc0')];
-  return new Side(tree === undefined ? 'zendo' : 'other', [
+  return new Side(tree === undefined ? 'zendo' : 'other', true, [
     ...command,
     'run',
     ...files,
@@ -112,7 +144,7 @@ export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly strin
 /** A guest of QEMU. */
 export function startQemu({ kernel, ramdisk }: BenchFiles): Side {
   const files = ['-kernel', kernel, '-initrd', ramdisk, '-append', commandLine('ttyS0')];
-  return new Side('qemu', [...QEMU, '-m', String(GUEST_MIB), ...files]);
+  return new Side('qemu', true, [...QEMU, '-m', String(GUEST_MIB), ...files]);
 }
 
 function commandLine(console: string): string {

@@ -2,8 +2,11 @@
  * itself and in guests, where it is the first process.
  *
  *   request   NAME WARM_MS SAMPLE_MS SAMPLES
- *   answer    @ NAME OP VALUE ELAPSED_NS NS NS ...      value of a unit, time of the whole request, of an operation in each sample
- *             @ NAME failed: REASON
+ *   answer    @ NAME warm
+ *   request   (an empty line)
+ *   answer    @ NAME VALUE ELAPSED_NS OPERATIONS PROCESSOR_NS NS NS ...
+ *             the value of a unit; since the empty line: time, operations, processor time of all; time of one operation in each sample
+ *   or        @ NAME failed: REASON
  *
  * Each line runs in a process of its own, so that no line finds what another has left in memory. */
 
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -23,6 +27,7 @@
 enum { MAX_SAMPLES = 64 };
 #define NS_PER_MS 1000000ull
 
+pid_t helper_process;
 struct places places = {"", "/tmp", ""};
 
 struct request {
@@ -58,6 +63,27 @@ static uint64_t timed(const struct line *line, uint64_t units, uint64_t *value)
     return elapsed > 0 ? elapsed : 1;
 }
 
+/* Time that this process, those it has waited for, and its helper have had a processor. */
+static uint64_t processor_time(void)
+{
+    struct timespec own, helper = {0, 0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    clockid_t clock;
+    if (helper_process != 0 && clock_getcpuclockid(helper_process, &clock) == 0)
+        clock_gettime(clock, &helper);
+    struct rusage ended;
+    getrusage(RUSAGE_CHILDREN, &ended);
+    uint64_t seconds = (uint64_t)(own.tv_sec + helper.tv_sec + ended.ru_utime.tv_sec + ended.ru_stime.tv_sec);
+    uint64_t us = (uint64_t)(ended.ru_utime.tv_usec + ended.ru_stime.tv_usec);
+    return seconds * 1000000000u + (uint64_t)(own.tv_nsec + helper.tv_nsec) + us * 1000;
+}
+
+static void wait_for_line(void)
+{
+    char text[8];
+    check(fgets(text, sizeof text, stdin) != 0, "no request");
+}
+
 static void measure(const struct line *line, const struct request *request)
 {
     uint64_t start = now(), value = line->value, units = 1, most;
@@ -66,10 +92,17 @@ static void measure(const struct line *line, const struct request *request)
         most = request->sample_ms * NS_PER_MS * units / elapsed;
         units = most < 1 ? 1 : most < units * 4 ? most : units * 4;
     } while (now() - start < request->warm_ms * NS_PER_MS || units * 2 < most);
+    printf("@ %s warm\n", line->name);
+    fflush(stdout);
+    wait_for_line();
     double samples[MAX_SAMPLES];
+    uint64_t processor = processor_time();
+    start = now();
     for (unsigned i = 0; i < request->samples; i++)
         samples[i] = (double)timed(line, units, &value) / (double)units / line->ops_per_unit;
-    printf("@ %s %llx %llu", line->name, (unsigned long long)value, (unsigned long long)(now() - start));
+    unsigned long long elapsed = now() - start, operations = request->samples * units * line->ops_per_unit;
+    processor = processor_time() - processor;
+    printf("@ %s %llx %llu %llu %llu", line->name, (unsigned long long)value, elapsed, operations, (unsigned long long)processor);
     for (unsigned i = 0; i < request->samples; i++)
         printf(" %.4f", samples[i]);
     printf("\n");
@@ -93,6 +126,8 @@ static void serve(void)
         terminal.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(0, TCSANOW, &terminal);
     }
+    /* the children read on where this process has stopped */
+    setvbuf(stdin, 0, _IONBF, 0);
     printf("@ ready\n");
     fflush(stdout);
     char text[128];

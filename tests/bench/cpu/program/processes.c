@@ -42,6 +42,7 @@ uint64_t pipe_hop(uint64_t units)
             close(back[0]);
             answer(there[0], back[1]);
         }
+        helper_process = child;
         close(there[0]);
         close(back[1]);
         to = there[1];

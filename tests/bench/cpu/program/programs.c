@@ -110,6 +110,7 @@ static void start_python(FILE **to, FILE **from)
         execl(linker, linker, "--library-path", libraries, in_root("/usr/bin/python3"), "-s", "-S", in_root("/bench/loop.py"), (char *)0);
         _exit(127);
     }
+    helper_process = child;
     close(there[0]);
     close(back[1]);
     *to = fdopen(there[1], "w");

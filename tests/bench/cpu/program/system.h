@@ -4,6 +4,7 @@
 
 #include "compute.h"
 #include <stddef.h>
+#include <sys/types.h>
 
 /* All lines; the last one has no name. */
 extern const struct line system_lines[];
@@ -21,6 +22,9 @@ struct places {
     const char *self;
 };
 extern struct places places;
+
+/* A process that a line has started and keeps, or 0. */
+extern pid_t helper_process;
 
 /* Argument with which this program ends at once, with this status. */
 #define EXIT_ARGUMENT "--exit"
