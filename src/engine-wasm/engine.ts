@@ -20,6 +20,7 @@ import { addressOf, type MachineMemory } from '../machine/index.ts';
 import { Vector } from '../x86/index.ts';
 import { CodeCache } from './cache/code-cache.ts';
 import { CodeSource } from './cache/code-source.ts';
+import { readCounts } from './interpret/count.ts';
 import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
 import { BlockFinder } from './compile/block-finder.ts';
 import { Compiler, type CompilerPolicy } from './compile/compiler.ts';
@@ -101,7 +102,6 @@ class WasmEngine implements Engine {
   readonly #interpreter: InterpreterExports;
   readonly #compiler: Compiler | undefined;
   readonly #readTsc: () => number;
-  readonly #counted: boolean;
 
   constructor(
     machine: MachineMemory,
@@ -111,7 +111,6 @@ class WasmEngine implements Engine {
     { counted = false, dumps, threshold }: EngineOptions,
   ) {
     const memory = this.#memory;
-    this.#counted = counted;
     this.#readTsc = () => ports.readTsc();
     this.#source = new CodeSource(memory, machine, this.#translation, this.#cache);
     const data = new GuestData(memory, machine, this.#translation, this.#cache, addressOf(scratch));
@@ -208,7 +207,6 @@ class WasmEngine implements Engine {
     } while (reason === 0 && (left > 0 || record > 0)); // what has been decoded runs, whatever that has cost
     this.counters.instructions += budget - left;
     this.#countTransitions();
-    if (this.#counted) this.#readCounts();
     this.exit.reason = reason === 0 ? Exit.BUDGET : reason;
     return this.exit.reason;
   }
@@ -289,6 +287,10 @@ class WasmEngine implements Engine {
     this.#translation.flush();
   }
 
+  details(): Record<string, number> {
+    return readCounts(this.#memory.u32);
+  }
+
   activate(context: VcpuContext): void {
     if (this.#contexts.activate(context as Context)) this.#translation.flush(); // contexts come from createContext
   }
@@ -355,15 +357,6 @@ class WasmEngine implements Engine {
       default:
         return bug(`exit code ${code}`);
     }
-  }
-
-  /** Takes over what generated code has counted. */
-  #readCounts(): void {
-    const { u32 } = this.#memory;
-    const count = (word: number): number => u32[(word >> 2) + 1] * TWO_32 + u32[word >> 2];
-    this.counters.pageWalks = count(Word.PAGE_WALKS);
-    this.counters.dispatches = count(Word.DISPATCHES);
-    this.counters.compiledEntries = count(Word.COMPILED_ENTRIES);
   }
 
   #compile(head: number): void {

@@ -17,12 +17,6 @@ export interface EngineCounters {
   tlbFlushes: number;
   /** Flushes of one page. */
   tlbPageFlushes: number;
-  /** Walks of page tables. Counted on request only, see `EngineOptions`; 0 otherwise. Up to date after `enter`. */
-  pageWalks: number;
-  /** Targets looked up outside of compiled code. On request, as above. */
-  dispatches: number;
-  /** Calls of compiled code. On request, as above. */
-  compiledEntries: number;
   /** Regions compiled. */
   compiledRegions: number;
   /** Bytes of WebAssembly of the modules that were made for them. */
@@ -49,9 +43,6 @@ export function createEngineCounters(): EngineCounters {
     returns: 0,
     tlbFlushes: 0,
     tlbPageFlushes: 0,
-    pageWalks: 0,
-    dispatches: 0,
-    compiledEntries: 0,
     compiledRegions: 0,
     compiledBytes: 0,
     compileNs: 0,

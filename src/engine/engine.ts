@@ -74,6 +74,9 @@ export interface Engine {
   /** Drops all decoded code of a frame. */
   invalidateCode(frame: Mfn): void;
 
+  /** What this engine counted besides `counters`, if it was made to: by names for people, in the order to show them. */
+  details(): Record<string, number>;
+
   /** L4 table with the hypervisor's own slots (256 to 271), which every guest sees in kernel mode, read-only. */
   setHypervisorRoot(root: Mfn): void;
 }

@@ -29,6 +29,7 @@ const report: ProfileReport = {
   multicallEntries: [],
   assists: [],
   upcalls: 17,
+  details: { 'page walks': 1234 },
   engine: { ...createEngineCounters(), instructions: 90_000_000, compiledRegions: 3, compiledBytes: 4096 },
 };
 
@@ -54,6 +55,7 @@ test('profile text: tables with counts, shares of the busy time and units', () =
     ],
   );
   assert.match(lines.join('\n'), /^ {2}guest instructions +90,000,000, 100\.0 MIPS in guest code$/m);
+  assert.match(lines.join('\n'), /^ {2}page walks +1,234$/m);
   assert.match(lines.join('\n'), /^ {2}regions compiled +3, 4,096 bytes of WebAssembly$/m);
 });
 

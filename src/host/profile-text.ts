@@ -86,7 +86,7 @@ function others(report: ProfileReport, busyNs: number): string[] {
 }
 
 function engineLines(report: ProfileReport): string[] {
-  const { engine, guestNs } = report;
+  const { engine, details, guestNs } = report;
   const mips = guestNs === 0 ? 0 : (engine.instructions / guestNs) * 1000;
   const values: readonly (readonly [string, string])[] = [
     ['guest instructions', `${grouped(engine.instructions)}, ${mips.toFixed(1)} MIPS in guest code`],
@@ -103,12 +103,10 @@ function engineLines(report: ProfileReport): string[] {
       `${grouped(engine.invalidatedFrames)} frames, ${grouped(engine.droppedRegions)} regions`,
     ],
     ['code evicted', `${grouped(engine.evictions)} times, ${grouped(engine.evictedRegions)} regions`],
-    ['calls of compiled code', grouped(engine.compiledEntries)],
-    ['look-ups of targets', grouped(engine.dispatches)],
-    ['page walks', grouped(engine.pageWalks)],
     ['TLB flushes', `${grouped(engine.tlbFlushes)}, ${grouped(engine.tlbPageFlushes)} of one page`],
+    ...Object.entries(details).map(([name, count]): readonly [string, string] => [name, grouped(count)]),
   ];
-  return ['engine', ...values.map(([name, text]) => `  ${name.padEnd(24)}${text}`)];
+  return ['engine', ...values.map(([name, text]) => `  ${name.padEnd(36)}${text}`)];
 }
 
 function countOf(rows: readonly ProfileRow[]): number {

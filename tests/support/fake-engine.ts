@@ -79,6 +79,10 @@ export class FakeEngine implements Engine {
 
   activate(): void {}
 
+  details(): Record<string, number> {
+    return {};
+  }
+
   enter(context: VcpuContext, budget: number): ExitReason {
     this.counters.instructions += budget;
     this.exit.reason = this.code(context, this);

@@ -11,6 +11,7 @@ import { gprSlot } from '../ir/slots.ts';
 import { Word } from '../runtime/layout.ts';
 import type { Label } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
+import { Count } from './count.ts';
 import type { InterpreterEmitter } from './emitter.ts';
 import { emitPush, emitStackLoad } from './memory-access.ts';
 
@@ -167,11 +168,12 @@ function emitCompiled(e: InterpreterEmitter, targets: Targets): void {
   const f = e.f;
   const code = e.i32[0];
   const { record, budget, rip, charge, linkFrom } = e.locals;
-  e.count(Word.COMPILED_ENTRIES);
+  e.count(Count.COMPILED_CALLS);
   e.writeState(Word.DROPPED, M.i32Store, () => f.i32(0));
   f.get(budget);
   e.readState(Cpu.CODE_PAGE, M.i64Load);
   f.i32(0).get(record).mem(M.i32Load, Rec.IMM).callIndirect(e.callees.compiledType).set(code);
+  e.countCode(code, e.i32[1]);
   e.readState(Word.BUDGET, M.i32Load);
   f.set(budget);
   f.get(code).i32(CompiledExit.LOOK_UP).op(W.i32Eq).get(code).i32(CompiledExit.UNWIND).op(W.i32Eq).op(W.i32Or).if();

@@ -7,7 +7,7 @@ import { type Field, FIELD_OFFSET, Rec } from '../ir/record.ts';
 import { Word } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M } from '../wasm/instructions.ts';
-import { emitCount } from './count.ts';
+import { type CountNumber, emitCount, emitCountCode } from './count.ts';
 import type { Callees, Locals } from './locals.ts';
 import type { AccessEmitter } from './memory-access.ts';
 
@@ -97,9 +97,14 @@ export class InterpreterEmitter implements AccessEmitter {
     this.leave(ExitCode.EXCEPTION);
   }
 
-  /** Counts in a word of memory 0, in an engine that counts. */
-  count(word: number): void {
-    if (this.#counted) emitCount(this.f, word);
+  /** Adds 1 to a counter, in an engine that counts. */
+  count(count: CountNumber): void {
+    if (this.#counted) emitCount(this.f, count);
+  }
+
+  /** Counts the code in a local variable that compiled code has come back with. @param address - an i32 to use */
+  countCode(code: number, address: number): void {
+    if (this.#counted) emitCountCode(this.f, code, address);
   }
 
   /** Notes the current record for the runtime. */

@@ -15,12 +15,12 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   USER_TLB,
-  Word,
 } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import { ModuleBuilder } from '../wasm/module-builder.ts';
 import { emitControl, emitNext, type Targets } from './control.ts';
+import { Count } from './count.ts';
 import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
 import { addEnter } from './enter.ts';
@@ -103,7 +103,7 @@ export function buildInterpreter(
   const walk = addWalk(module, counted);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);
-  const lookup = addLookup(module, walk);
+  const lookup = addLookup(module, walk, counted);
   const settle = addSettle(module, lookup);
   const callees: Callees = {
     ...slow,
@@ -221,7 +221,7 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   const { rip, budget, charge, entry, offset, record, linkFrom } = locals;
   const machine = e.i32[0];
   const slot = e.i32[1];
-  e.count(Word.DISPATCHES);
+  e.count(Count.INTERPRETER_LOOKUPS);
   f.get(budget).get(charge).op(W.i32Sub).set(budget);
   f.get(rip)
     .i64(8)

@@ -9,6 +9,7 @@ import { BLOCK_TABLE, BLOCK_TABLE_BITS, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_T
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
+import { Count, emitCount } from './count.ts';
 
 const { i32, i64 } = ValueType;
 const COMPILED = opcodeOf('compiled');
@@ -41,8 +42,9 @@ export function compiledType(module: ModuleBuilder): number {
  * Adds `lookup(rip: i64, key: i64, link: i32) -> i32`: the place of the compiled function of the block at an address of
  * the current mode, or 0; puts it into a link, unless that is 0.
  */
-export function addLookup(module: ModuleBuilder, walk: number): number {
+export function addLookup(module: ModuleBuilder, walk: number, counted: boolean): number {
   const f = new FunctionBuilder(3);
+  if (counted) emitCount(f, Count.COMPILED_LOOKUPS);
   const [rip, key, link] = [0, 1, 2] as const;
   const entry = f.local(i32);
   const machine = f.local(i32);

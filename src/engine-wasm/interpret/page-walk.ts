@@ -19,7 +19,7 @@ import {
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
-import { emitCount } from './count.ts';
+import { Count, emitCount } from './count.ts';
 
 const MACHINE = 1;
 const { i32, i64 } = ValueType;
@@ -46,7 +46,7 @@ const LEVELS = [4, 3, 2, 1] as const;
  */
 export function addWalk(module: ModuleBuilder, counted: boolean): number {
   const walk = new WalkEmitter();
-  if (counted) emitCount(walk.f, Word.PAGE_WALKS);
+  if (counted) emitCount(walk.f, Count.PAGE_WALKS);
   walk.checkCanonical();
   walk.findRoot();
   walk.readEntries();

@@ -7,6 +7,8 @@ import {
   BLOCK_TABLE,
   BLOCK_TABLE_BITS,
   CODE_MAP,
+  COUNTS,
+  COUNTS_SIZE,
   LINKS,
   LINKS_SIZE,
   MAX_FRAMES,
@@ -28,9 +30,6 @@ const WORD_BYTES: Partial<Record<keyof typeof Word, number>> = {
   SLOW_ADDRESS: 8,
   LINK_KEY: 8,
   SLOW_VALUE: 16,
-  PAGE_WALKS: 8,
-  DISPATCHES: 8,
-  COMPILED_ENTRIES: 8,
   FX_IMAGE: 512,
 };
 
@@ -52,6 +51,7 @@ test('layout: nothing in memory 0 overlaps anything else', () => {
     { name: 'vCPU state', start: 0, end: STATE_END },
     ...words,
     ...tlbs,
+    { name: 'counters', start: COUNTS, end: COUNTS + COUNTS_SIZE },
     { name: 'TLB log', start: TLB_LOG, end: TLB_LOG + 4 * TLB_LOG_ENTRIES },
     { name: 'code map', start: CODE_MAP, end: CODE_MAP + MAX_FRAMES },
     { name: 'block table', start: BLOCK_TABLE, end: BLOCK_TABLE + 8 * 2 ** BLOCK_TABLE_BITS },

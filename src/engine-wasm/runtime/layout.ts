@@ -28,10 +28,6 @@ export const Word = {
   SLOW_VALUE: 0x420,
   /** Number of entries in the log of filled TLB entries; above `TLB_LOG_ENTRIES` when it ran over. u32 */
   TLB_LOG_COUNT: 0x430,
-  /** Counts of an engine that was asked to count: page walks, look-ups of the dispatcher, calls of compiled code. u64 */
-  PAGE_WALKS: 0x460,
-  DISPATCHES: 0x468,
-  COMPILED_ENTRIES: 0x470,
   /** Transitions made since the engine last looked, by kind; see `transitions.ts`. u32 each */
   NR_SYSCALLS: 0x488,
   NR_RETURNS: 0x48c,
@@ -39,6 +35,12 @@ export const Word = {
   /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
   FX_IMAGE: 0x600,
 } as const;
+
+/** Counters of generated code, u64 each; see `interpret/count.ts`. */
+export const COUNTS = 0x800;
+
+/** Bytes of all counters. */
+export const COUNTS_SIZE = 0x400;
 
 /** FAULT_CODE for an address that is not canonical: #GP(0) instead of #PF. */
 export const NOT_CANONICAL = 0xffff;

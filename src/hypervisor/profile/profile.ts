@@ -3,7 +3,7 @@
 // the hypervisor when a run does; what lies between two such moments goes to one account.
 
 import type { Clock } from '../../base/index.ts';
-import { Assist, type EngineCounters } from '../../engine/index.ts';
+import { Assist, type Engine, type EngineCounters } from '../../engine/index.ts';
 import { Vector } from '../../x86/index.ts';
 import { hypercallKindName, NR_HYPERCALL_KINDS } from './hypercall-kind.ts';
 import { type ProfileRow, Tally } from './tally.ts';
@@ -62,6 +62,8 @@ export interface ProfileReport {
   /** Event upcalls. */
   readonly upcalls: number;
   readonly engine: EngineCounters;
+  /** What this engine counts besides, by names for people. */
+  readonly details: Readonly<Record<string, number>>;
 }
 
 /** Accounts of one pCPU. */
@@ -149,7 +151,7 @@ export class Profile {
   }
 
   /** What has been measured so far. Called between runs. */
-  report(counters: EngineCounters): ProfileReport {
+  report(engine: Engine): ProfileReport {
     const now = this.#clock.nowNs();
     if (this.#startNs >= 0) this.#endAbsence(now);
     this.#sinceNs = now;
@@ -169,7 +171,8 @@ export class Profile {
       hypercalls: this.#hypercalls.rows(hypercallKindName),
       multicallEntries: this.#multicallEntries.rows(hypercallKindName),
       upcalls: this.#upcalls,
-      engine: { ...counters },
+      engine: { ...engine.counters },
+      details: engine.details(),
     };
   }
 

@@ -81,6 +81,10 @@ export class ProfiledEngine implements Engine {
     this.#engine.invalidateCode(frame);
   }
 
+  details(): Record<string, number> {
+    return this.#engine.details();
+  }
+
   setHypervisorRoot(root: Mfn): void {
     this.#engine.setHypervisorRoot(root);
   }

@@ -29,6 +29,6 @@ export class Profiler {
 
   /** What has been measured so far. */
   report(): ProfileReport {
-    return this.profile.report(this.engine.counters);
+    return this.profile.report(this.engine);
   }
 }
