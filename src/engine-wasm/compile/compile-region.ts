@@ -18,6 +18,7 @@ import { FLAG_USES, PUTS_OFF_NOTHING } from './flag-use.ts';
 import { gprUse } from './gpr-use.ts';
 import { emitLinkedCall } from './linked-call.ts';
 import type { Links } from './links.ts';
+import { OrdinaryNumbers } from './ordinary-numbers.ts';
 import type { Region, RegionNode } from './region.ts';
 import { analyse, type Structure } from './structure.ts';
 import { emitSwitch } from './switch.ts';
@@ -45,7 +46,7 @@ export function compileRegion(
 
 /** What the records of a region do with registers. */
 function registerUse(region: Region, memory: EngineMemory): RegisterUse {
-  let [used, written, vectorsRead, vectorsWritten] = [0, 0, 0, 0];
+  let [used, written, vectorsRead, vectorsWritten, quickLanes] = [0, 0, 0, 0, 0];
   for (const { first, last } of region.nodes) {
     const gprs = gprUse(memory, first, last);
     const vectors = vectorUse(memory, first, last);
@@ -53,8 +54,9 @@ function registerUse(region: Region, memory: EngineMemory): RegisterUse {
     written |= gprs.written;
     vectorsRead |= vectors.read;
     vectorsWritten |= vectors.written;
+    quickLanes |= vectors.quickLanes;
   }
-  return { gprs: { used, written }, vectors: { read: vectorsRead, written: vectorsWritten } };
+  return { gprs: { used, written }, vectors: { read: vectorsRead, written: vectorsWritten, quickLanes } };
 }
 
 class RegionCompiler {
@@ -74,7 +76,9 @@ class RegionCompiler {
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
     this.#links = links;
-    this.#e = new CompilerEmitter(this.#f, callees, memory, region, registerUse(region, memory));
+    const use = registerUse(region, memory);
+    this.#e = new CompilerEmitter(this.#f, callees, memory, region, use);
+    if (use.vectors.quickLanes !== 0) this.#e.ordinary = new OrdinaryNumbers(region.nodes, memory);
   }
 
   compile(): FunctionBuilder {
@@ -112,10 +116,12 @@ class RegionCompiler {
     const e = this.#e;
     const { u16 } = this.#memory;
     e.page = node.page;
+    e.ordinary?.enter(number);
     for (let record = node.first; record < node.last; record += RECORD_SIZE) {
       e.record = record;
       this.#f.mark(record);
       this.#emitRecord(u16[record >> 1]);
+      e.ordinary?.pass(record);
     }
     e.record = node.last;
     this.#f.mark(node.last);

@@ -20,6 +20,9 @@ import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { FlagUse } from './flag-use.ts';
 import { type GprUse, NR_GPR } from './gpr-use.ts';
+import type { OrdinaryNumbers } from './ordinary-numbers.ts';
+import { QuickFloats } from './quick-floats.ts';
+import { readLocal, writeLocal } from './register-part.ts';
 import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
@@ -83,12 +86,15 @@ export class CompilerEmitter implements AccessEmitter {
   /** Scratch locals of operations whose flags are put off: nothing else changes them until the next such operation. */
   readonly #lazyScratch: Scratch;
   #isLazy = false;
+  /** What is known of numbers in vector registers, when the region computes with any. */
+  ordinary: OrdinaryNumbers | undefined;
   /** The record that is being emitted. */
   record = 0;
   /** The block that ends where the epilogue begins. */
   epilogue: Label = 0;
   readonly #memory: EngineMemory;
   readonly #vectors: VectorRegisters;
+  readonly #quickFloats: QuickFloats;
   /** Distance of the page that the current record is on. */
   page = 0;
   readonly #region: Region;
@@ -105,6 +111,7 @@ export class CompilerEmitter implements AccessEmitter {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
     this.#vectors = new VectorRegisters(f, use.vectors);
+    this.#quickFloats = new QuickFloats(f, use.vectors.quickLanes);
     this.callees = callees;
     this.#memory = memory;
     this.#region = region;
@@ -217,6 +224,7 @@ export class CompilerEmitter implements AccessEmitter {
       f.i32(0);
       value();
       f.mem(store, offset);
+      if (offset === Cpu.MXCSR) this.#quickFloats.mxcsrChanged(f);
       return;
     }
     value();
@@ -267,13 +275,37 @@ export class CompilerEmitter implements AccessEmitter {
     this.f.set(this.#flagAux);
   }
 
-  callHelper(index: number): void {
+  ordinaryBias(bits: 32 | 64): void {
+    this.#quickFloats.pushBias(bits);
+  }
+
+  ordinaryEnd(bits: 32 | 64): void {
+    this.#quickFloats.pushEnd(bits);
+  }
+
+  isOrdinary(field: Field, bits: 32 | 64, scalar: boolean): boolean {
+    return this.ordinary?.isKnown(this.field(field), bits, scalar) ?? false;
+  }
+
+  /** Rare, so that the interpreter does it: a call from here would have the registers spilled all around it. */
+  fallBack(): void {
+    this.#chargeHelper();
+    this.markRecord();
+    this.#resumeAt(this.record);
+  }
+
+  #chargeHelper(): void {
     const { budget } = this.locals;
     this.f.get(budget).i32(HELPER_COST).op(W.i32Sub).set(budget);
+  }
+
+  callHelper(index: number): void {
+    this.#chargeHelper();
     const vectors = vectorOf(this.field('a')) | vectorOf(this.field('b')) | implicitVectors(index);
     this.#vectors.aroundCall(vectors, () =>
       this.callRuntime(() => this.f.i32(this.record).i32(index).call(this.callees.helper)),
     );
+    this.#quickFloats.helperCalled(this.f, index);
     this.f.if();
     this.leave(ExitCode.EXCEPTION);
     this.f.end();
@@ -332,11 +364,12 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Lets the interpreter go on with the record behind the current one. */
   resumeBehind(): void {
+    this.#resumeAt(this.record + RECORD_SIZE);
+  }
+
+  #resumeAt(record: number): void {
     this.spillTemps();
-    this.f
-      .i32(0)
-      .i32(this.record + RECORD_SIZE)
-      .mem(M.i32Store, Word.RESUME);
+    this.f.i32(0).i32(record).mem(M.i32Store, Word.RESUME);
     this.leave(CompiledExit.RESUME_RECORD);
   }
 
@@ -393,6 +426,7 @@ export class CompilerEmitter implements AccessEmitter {
   loadRegisters(into: FunctionBuilder): void {
     this.#loadGprs(into);
     this.#vectors.emitPrologue(into);
+    this.#quickFloats.mxcsrChanged(into);
   }
 
   /** Emits the epilogue: writes back what the function has written and returns the code. */
@@ -427,6 +461,7 @@ export class CompilerEmitter implements AccessEmitter {
     into.i32(0).get(codePage).i64(entry).op(W.i64Add).mem(M.i64Store, Cpu.RIP);
     into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.REFUSED).return();
     into.end();
+    this.#quickFloats.emitPrologue(into);
     this.loadRegisters(into);
   }
 
@@ -469,96 +504,5 @@ export class CompilerEmitter implements AccessEmitter {
     if (offset !== Cpu.FLAG_RESULT) return -1;
     if (isWrite) this.#flagsWritten = true;
     return this.#flagResult;
-  }
-}
-
-/** Pushes what a load at bit `shift` of a 64-bit local gives. */
-function readLocal(f: FunctionBuilder, local: number, shift: number, load: number): void {
-  f.get(local);
-  if (shift !== 0) f.i64(shift).op(W.i64ShrU);
-  switch (load) {
-    case M.i64Load:
-      if (shift !== 0) bug('a load runs over the end of a register');
-      break;
-    case M.i64Load32U:
-      f.i64(0xffffffffn).op(W.i64And);
-      break;
-    case M.i64Load16U:
-      f.i64(0xffff).op(W.i64And);
-      break;
-    case M.i64Load8U:
-      f.i64(0xff).op(W.i64And);
-      break;
-    case M.i64Load32S:
-      f.op(W.i64Extend32S);
-      break;
-    case M.i64Load16S:
-      f.op(W.i64Extend16S);
-      break;
-    case M.i64Load8S:
-      f.op(W.i64Extend8S);
-      break;
-    case M.i32Load:
-      f.op(W.i32WrapI64);
-      break;
-    case M.i32Load16U:
-      f.op(W.i32WrapI64).i32(0xffff).op(W.i32And);
-      break;
-    case M.i32Load8U:
-      f.op(W.i32WrapI64).i32(0xff).op(W.i32And);
-      break;
-    case M.i32Load16S:
-      f.op(W.i32WrapI64).op(W.i32Extend16S);
-      break;
-    case M.i32Load8S:
-      f.op(W.i32WrapI64).op(W.i32Extend8S);
-      break;
-    case M.f64Load:
-      f.op(W.f64ReinterpretI64);
-      break;
-    case M.f32Load:
-      f.op(W.i32WrapI64).op(W.f32ReinterpretI32);
-      break;
-    default:
-      bug(`a register is loaded by ${load}`);
-  }
-}
-
-/** Takes a value from the stack and stores it at bit `shift` of a 64-bit local. */
-function writeLocal(f: FunctionBuilder, local: number, shift: number, store: number): void {
-  if (store === M.i64Store || store === M.f64Store) {
-    if (shift !== 0) bug('a store runs over the end of a register');
-    if (store === M.f64Store) f.op(W.i64ReinterpretF64);
-    f.set(local);
-    return;
-  }
-  if (store === M.f32Store) f.op(W.i32ReinterpretF32);
-  if (store === M.i32Store || store === M.i32Store8 || store === M.i32Store16 || store === M.f32Store)
-    f.op(W.i64ExtendI32U);
-  const bits = bitsOf(store);
-  const mask = (1n << BigInt(bits)) - 1n;
-  f.i64(mask).op(W.i64And);
-  if (shift !== 0) f.i64(shift).op(W.i64Shl);
-  f.get(local)
-    .i64(~(mask << BigInt(shift)))
-    .op(W.i64And)
-    .op(W.i64Or)
-    .set(local);
-}
-
-function bitsOf(store: number): number {
-  switch (store) {
-    case M.i32Store8:
-    case M.i64Store8:
-      return 8;
-    case M.i32Store16:
-    case M.i64Store16:
-      return 16;
-    case M.i32Store:
-    case M.i64Store32:
-    case M.f32Store:
-      return 32;
-    default:
-      return bug(`a register is stored by ${store}`);
   }
 }

@@ -79,6 +79,22 @@ class NotingEmitter implements OpEmitter {
     this.#inFlags = false;
   }
 
+  ordinaryBias(): void {
+    this.#note();
+  }
+
+  ordinaryEnd(): void {
+    this.#note();
+  }
+
+  isOrdinary(): boolean {
+    return false;
+  }
+
+  fallBack(): void {
+    this.leaves = true;
+  }
+
   callHelper(): void {
     this.touches = this.leaves = true;
   }

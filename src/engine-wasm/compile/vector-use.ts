@@ -20,10 +20,12 @@ export const ALL_XMM = 2 ** NR_XMM - 1;
 /** The set of all 16-byte temporaries. */
 export const ALL_XTEMPS = (2 ** NR_XTEMPS - 1) << NR_XMM;
 
-/** Sets of vector registers. */
+/** What is used: sets of vector registers. */
 export interface VectorUse {
   readonly read: number;
   readonly written: number;
+  /** Sum of the widths of lanes that have operations with a quick path, see `QuickFloats`. */
+  readonly quickLanes: number;
 }
 
 const SLOT_BYTES = 16;
@@ -39,15 +41,19 @@ const IMPLICIT: Readonly<Record<string, number>> = {
   'simd.pcmpistrm': 1,
 };
 
-/** By opcode: fields whose slots are read and written. */
-const SLOTS: readonly (readonly [reads: readonly Field[], writes: readonly Field[]])[] = OPERATIONS.map((operation) => {
-  if (operation.name === 'helper') return [['a', 'b'], ['a']];
-  if (operation.kind === 'control') return [[], []];
-  const { memory } = operation;
-  if (memory !== undefined) return LOADS.has(memory.action) ? [[], ['a']] : [['a'], []];
-  const use = operandUse(operation);
-  return [FIELDS.filter((field) => use.reads.has(field)), FIELDS.filter((field) => use.writes.has(field))];
-});
+/** By opcode: fields whose slots are read and written, and lanes of quick paths. */
+const SLOTS: readonly (readonly [reads: readonly Field[], writes: readonly Field[], lanes: number])[] = OPERATIONS.map(
+  (operation) => {
+    if (operation.name === 'helper') return [['a', 'b'], ['a'], 0];
+    if (operation.kind === 'control') return [[], [], 0];
+    const { memory } = operation;
+    if (memory !== undefined) return LOADS.has(memory.action) ? [[], ['a'], 0] : [['a'], [], 0];
+    const { reads, writes, quickLanes } = operandUse(operation);
+    let lanes = 0;
+    for (const bits of quickLanes) lanes |= bits;
+    return [FIELDS.filter((field) => reads.has(field)), FIELDS.filter((field) => writes.has(field)), lanes];
+  },
+);
 
 /** The set with the vector register that a slot lies in; empty for other slots. */
 export function vectorOf(slot: number): number {
@@ -65,9 +71,11 @@ export function vectorUse(memory: EngineMemory, first: number, last: number): Ve
   const { u16, i32 } = memory;
   let read = 0;
   let written = 0;
+  let quickLanes = 0;
   for (let record = first; record <= last; record += RECORD_SIZE) {
     const opcode = u16[record >> 1];
-    const [reads, writes] = SLOTS[opcode];
+    const [reads, writes, lanes] = SLOTS[opcode];
+    quickLanes |= lanes;
     for (const field of reads) read |= vectorOf(u16[(record + FIELD_OFFSET[field]) >> 1]);
     for (const field of writes) written |= vectorOf(u16[(record + FIELD_OFFSET[field]) >> 1]);
     if (opcode !== HELPER) continue;
@@ -75,5 +83,5 @@ export function vectorUse(memory: EngineMemory, first: number, last: number): Ve
     read |= implicit;
     written |= implicit;
   }
-  return { read, written };
+  return { read, written, quickLanes };
 }

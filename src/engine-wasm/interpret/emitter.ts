@@ -3,6 +3,7 @@
 
 import { Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
+import { pushBias, pushEnd } from '../ir/operations/ordinary.ts';
 import { type Field, FIELD_OFFSET, Rec } from '../ir/record.ts';
 import { Word } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
@@ -80,6 +81,22 @@ export class InterpreterEmitter implements AccessEmitter {
   setFlags(result: () => void, aux: () => void): void {
     this.writeState(Cpu.FLAG_RESULT, M.i64Store, result);
     this.writeState(Cpu.FLAG_AUX, M.i32Store, aux);
+  }
+
+  ordinaryBias(bits: 32 | 64): void {
+    pushBias(this, bits);
+  }
+
+  ordinaryEnd(bits: 32 | 64): void {
+    pushEnd(this, bits);
+  }
+
+  isOrdinary(): boolean {
+    return false;
+  }
+
+  fallBack(index: number): void {
+    this.callHelper(index);
   }
 
   callHelper(index: number): void {

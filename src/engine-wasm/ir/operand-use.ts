@@ -19,6 +19,8 @@ export interface OperandUse {
   readonly stateReads: ReadonlySet<number>;
   readonly stateWrites: ReadonlySet<number>;
   readonly setsFlags: boolean;
+  /** Lanes of a quick floating point path. */
+  readonly quickLanes: ReadonlySet<32 | 64>;
   readonly canRaise: boolean;
 }
 
@@ -33,6 +35,7 @@ class NotingEmitter implements OpEmitter {
   readonly numbers = new Set<Field>();
   readonly stateReads = new Set<number>();
   readonly stateWrites = new Set<number>();
+  readonly quickLanes = new Set<32 | 64>();
   usesImmediate = false;
   setsFlags = false;
   canRaise = false;
@@ -71,6 +74,22 @@ class NotingEmitter implements OpEmitter {
     this.setsFlags = true;
     result();
     aux();
+  }
+
+  ordinaryBias(): void {
+    // a constant
+  }
+
+  ordinaryEnd(bits: 32 | 64): void {
+    this.quickLanes.add(bits);
+  }
+
+  isOrdinary(): boolean {
+    return false;
+  }
+
+  fallBack(): void {
+    this.canRaise = true;
   }
 
   callHelper(): void {

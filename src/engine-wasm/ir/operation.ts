@@ -33,6 +33,14 @@ export interface OpEmitter {
    * @param aux - pushes the i32 with CF, AF and OF in their RFLAGS places and no other bit
    */
   setFlags(result: () => void, aux: () => void): void;
+  /** Pushes a constant of the quick path of floating point operations, see `operations/ordinary.ts`. @param bits - of a lane */
+  ordinaryBias(bits: 32 | 64): void;
+  /** Pushes the other one, which goes with MXCSR. */
+  ordinaryEnd(bits: 32 | 64): void;
+  /** True when the slot named by a field is known to hold numbers that are finite and not denormal. @param scalar - only in its lowest lane */
+  isOrdinary(field: Field, bits: 32 | 64, scalar: boolean): boolean;
+  /** Lets the exact helper, called with the operation's a, b and c, do all of the operation: nothing has been written yet. */
+  fallBack(index: number): void;
   /** Calls a runtime helper with the operation's a, b and argument (c and d, as one number); leaves the code when it reports an exception. */
   callHelper(index: number): void;
   /** Leaves the code with an exception at this instruction. @param vector - without error code, or with error code 0 for #GP */

@@ -17,18 +17,21 @@ export const Mxcsr = {
 } as const;
 
 /**
- * Emits a fast path with the exact helper behind it.
+ * Emits fast paths with the exact helper behind them.
  * @param helper - name of the runtime helper; it gets the record's a, b and c
- * @param fast - emits the fast path; branches to the label it is given while it has written nothing
+ * @param paths - each emits a path and branches to the label it is given, the beginning of the next or of the helper's
+ *   call, while it has written nothing
  */
-export function emitGuarded(e: OpEmitter, helper: string, fast: (slow: Label) => void): void {
+export function emitGuarded(e: OpEmitter, helper: string, ...paths: readonly ((otherwise: Label) => void)[]): void {
   const f = e.f;
   const done = f.block();
-  const slow = f.block();
-  fast(slow);
-  f.branch(done);
-  f.end();
-  e.callHelper(helperIndex(helper));
+  for (const path of paths) {
+    const otherwise = f.block();
+    path(otherwise);
+    f.branch(done);
+    f.end();
+  }
+  e.fallBack(helperIndex(helper));
   f.end();
 }
 

@@ -1,11 +1,12 @@
-// Scalar SSE arithmetic and comparison, with a fast path in WebAssembly. Two-operand form: a = a op b;
-// the other lanes of a stay. Intel SDM vol. 1, section 11.5 (exceptions), vol. 2 for each mnemonic.
+// Scalar SSE arithmetic and comparison, with a quick path for ordinary numbers (`ordinary.ts`) and a careful one behind
+// it. Two-operand form: a = a op b; the other lanes of a stay. Intel SDM vol. 1, section 11.5 (exceptions), vol. 2 for
+// each mnemonic. What follows is about the careful path.
 //
 // With operands that are not denormal, a sum that is normal or zero has no flag but PE; a product or
 // quotient has none when it is safely normal, or zero because an operand is.
 
 import type { Label } from '../../wasm/function-builder.ts';
-import { W } from '../../wasm/instructions.ts';
+import { L, M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
 import {
   DOUBLE,
@@ -22,6 +23,7 @@ import {
   scalarLocals,
   SINGLE,
 } from './float-guard.ts';
+import { requireOrdinary, unknownOperands } from './ordinary.ts';
 import { writeZeroAndCarry } from './simd-state.ts';
 
 /**
@@ -34,26 +36,116 @@ const PREDICATES = 0x74650312;
 export function simdFloatOperations(): Operation[] {
   const list: Operation[] = [];
   for (const p of [SINGLE, DOUBLE]) {
-    const add = (name: string, fast: (e: OpEmitter, slow: Label) => void): void => {
+    type Path = (e: OpEmitter, otherwise: Label) => void;
+    const add = (name: string, ...paths: readonly Path[]): void => {
       const full = name + p.suffix;
       list.push({
         name: full,
         kind: 'plain',
-        emit: (e) => emitGuarded(e, `sse.${full}`, (slow) => fast(e, slow)),
+        emit: (e) => emitGuarded(e, `sse.${full}`, ...paths.map((path) => (next: Label) => path(e, next))),
       });
     };
-    add('add', (e, slow) => emitSum(e, p, false, slow));
-    add('sub', (e, slow) => emitSum(e, p, true, slow));
-    add('mul', (e, slow) => emitProduct(e, p, slow));
-    add('div', (e, slow) => emitQuotient(e, p, slow));
-    add('sqrt', (e, slow) => emitSquareRoot(e, p, slow));
-    add('min', (e, slow) => emitExtreme(e, p, p.op.lt, slow));
-    add('max', (e, slow) => emitExtreme(e, p, p.op.gt, slow));
+    const quick =
+      (code: number): Path =>
+      (e, careful) =>
+        emitQuick(e, p, code, careful);
+    add('add', quick(p.op.add), (e, slow) => emitSum(e, p, false, slow));
+    add('sub', quick(p.op.sub), (e, slow) => emitSum(e, p, true, slow));
+    add('mul', quick(p.op.mul), (e, slow) => emitProduct(e, p, slow));
+    add('div', quick(p.op.div), (e, slow) => emitQuotient(e, p, slow));
+    add(
+      'sqrt',
+      (e, careful) => emitQuickRoot(e, p, careful),
+      (e, slow) => emitSquareRoot(e, p, slow),
+    );
+    add(
+      'min',
+      (e, careful) => emitQuickExtreme(e, p, p.op.lt, careful),
+      (e, slow) => emitExtreme(e, p, p.op.lt, slow),
+    );
+    add(
+      'max',
+      (e, careful) => emitQuickExtreme(e, p, p.op.gt, careful),
+      (e, slow) => emitExtreme(e, p, p.op.gt, slow),
+    );
     add('cmp', (e, slow) => emitCompare(e, p, slow));
-    add('comi', (e, slow) => emitCompareToFlags(e, p, slow));
-    add('ucomi', (e, slow) => emitCompareToFlags(e, p, slow));
+    for (const name of ['comi', 'ucomi']) {
+      add(
+        name,
+        (e, careful) => emitQuickCompareToFlags(e, p, careful),
+        (e, slow) => emitCompareToFlags(e, p, slow),
+      );
+    }
   }
   return list;
+}
+
+/** Leaves both operands in the first two vector scratch locals. */
+function readVectors(e: OpEmitter): void {
+  const [x, y] = e.v128;
+  e.read('a', M.v128Load);
+  e.f.set(x);
+  e.read('b', M.v128Load);
+  e.f.set(y);
+}
+
+/** Pushes the number in the lowest lane of a vector. */
+function pushLowest(e: OpEmitter, p: Precision, local: number): void {
+  e.f.get(local).lane(p.bits === 64 ? L.f64x2ExtractLane : L.f32x4ExtractLane, 0);
+}
+
+/** Makes the first vector scratch local, with the number that is pushed as its lowest lane, the result. */
+function replaceLowest(e: OpEmitter, p: Precision, push: () => void): void {
+  const [x, , r] = e.v128;
+  e.f.get(x);
+  push();
+  e.f.lane(p.bits === 64 ? L.f64x2ReplaceLane : L.f32x4ReplaceLane, 0).set(r);
+}
+
+function emitQuick(e: OpEmitter, p: Precision, code: number, careful: Label): void {
+  const [x, y, r] = e.v128;
+  readVectors(e);
+  replaceLowest(e, p, () => {
+    pushLowest(e, p, x);
+    pushLowest(e, p, y);
+    e.f.op(code);
+  });
+  requireOrdinary(e, p.bits, unknownOperands(e, p.bits, true, { a: x, b: y }), [r], true, careful);
+  e.write('a', M.v128Store, () => e.f.get(r));
+}
+
+function emitQuickRoot(e: OpEmitter, p: Precision, careful: Label): void {
+  const [, y, r] = e.v128;
+  readVectors(e);
+  replaceLowest(e, p, () => {
+    pushLowest(e, p, y);
+    e.f.op(p.op.sqrt);
+  });
+  requireOrdinary(e, p.bits, unknownOperands(e, p.bits, true, { b: y }), [r], true, careful);
+  e.write('a', M.v128Store, () => e.f.get(r));
+}
+
+function emitQuickExtreme(e: OpEmitter, p: Precision, compare: number, careful: Label): void {
+  const [x, y, r] = e.v128;
+  readVectors(e);
+  requireOrdinary(e, p.bits, [], unknownOperands(e, p.bits, true, { a: x, b: y }), true, careful);
+  replaceLowest(e, p, () => {
+    for (const local of [x, y, x, y]) pushLowest(e, p, local);
+    e.f.op(compare).op(W.select);
+  });
+  e.write('a', M.v128Store, () => e.f.get(r));
+}
+
+function emitQuickCompareToFlags(e: OpEmitter, p: Precision, careful: Label): void {
+  const [x, y] = e.v128;
+  readVectors(e);
+  requireOrdinary(e, p.bits, [], unknownOperands(e, p.bits, true, { a: x, b: y }), true, careful);
+  writeComparison(
+    e,
+    p,
+    () => pushLowest(e, p, x),
+    () => pushLowest(e, p, y),
+  );
 }
 
 /** Leaves the operands' bits in the first two scratch locals; branches when one is denormal. */
@@ -242,15 +334,24 @@ function emitCompare(e: OpEmitter, p: Precision, slow: Label): void {
 /** ZF: equal; CF: a below b; PF would be unordered, which the helper does. */
 function emitCompareToFlags(e: OpEmitter, p: Precision, slow: Label): void {
   const [x, y] = scalarLocals(e, p);
-  const [, , zero, carry] = e.i32;
   readOperands(e, p, slow);
   requireOrdered(e, p, slow);
+  writeComparison(
+    e,
+    p,
+    () => pushFloat(e, p, x),
+    () => pushFloat(e, p, y),
+  );
+}
+
+function writeComparison(e: OpEmitter, p: Precision, pushFirst: () => void, pushSecond: () => void): void {
+  const [, , zero, carry] = e.i32;
   for (const [local, compare] of [
     [zero, p.op.eq],
     [carry, p.op.lt],
   ] as const) {
-    pushFloat(e, p, x);
-    pushFloat(e, p, y);
+    pushFirst();
+    pushSecond();
     e.f.op(compare).set(local);
   }
   writeZeroAndCarry(e, zero, carry);

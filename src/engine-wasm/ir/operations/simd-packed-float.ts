@@ -1,10 +1,11 @@
-// Packed SSE arithmetic and comparison, with a fast path in WebAssembly. Two-operand form: a = a op b.
-// The conditions are those of `simd-float.ts`, for all lanes at once.
+// Packed SSE arithmetic and comparison, with a quick path for ordinary numbers (`ordinary.ts`) and a careful one behind
+// it, whose conditions are those of `simd-float.ts`, for all lanes at once. Two-operand form: a = a op b.
 
 import type { Label } from '../../wasm/function-builder.ts';
 import { M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
 import { emitGuarded, requireStickyMode } from './float-guard.ts';
+import { type LaneBits, requireOrdinary, unknownOperands } from './ordinary.ts';
 import { repeat } from './simd-integer.ts';
 
 /** The instructions and constants of one packed precision. */
@@ -87,28 +88,72 @@ const PREDICATES = ['eq', 'lt', 'le', 'unord', 'neq', 'nlt', 'nle', 'ord'] as co
 export function simdPackedFloatOperations(): Operation[] {
   const list: Operation[] = [];
   for (const p of [PACKED_SINGLE, PACKED_DOUBLE]) {
-    const add = (name: string, fast: (e: OpEmitter, slow: Label) => void, helper = name): void => {
+    const add = (name: string, helper: string, ...paths: readonly Path[]): void => {
       list.push({
         name: name + p.suffix,
         kind: 'plain',
-        emit: (e) => emitGuarded(e, `sse.${helper}${p.suffix}`, (slow) => fast(e, slow)),
+        emit: (e) => emitGuarded(e, `sse.${helper}${p.suffix}`, ...paths.map((path) => (next: Label) => path(e, next))),
       });
     };
-    add('add', (e, slow) => emitSum(e, p, () => e.f.get(e.v128[0]).get(e.v128[1]).op(p.op.add), slow));
-    add('sub', (e, slow) => emitSum(e, p, () => e.f.get(e.v128[0]).get(e.v128[1]).op(p.op.sub), slow));
-    add('hadd', (e, slow) => emitSum(e, p, () => pushHorizontal(e, p, p.op.add), slow));
-    add('hsub', (e, slow) => emitSum(e, p, () => pushHorizontal(e, p, p.op.sub), slow));
-    add('addsub', (e, slow) => emitSum(e, p, () => pushAlternating(e, p), slow));
-    add('mul', (e, slow) => emitProduct(e, p, slow));
-    add('div', (e, slow) => emitQuotient(e, p, slow));
-    add('sqrt', (e, slow) => emitSquareRoot(e, p, slow));
-    add('min', (e, slow) => emitExtreme(e, p, p.op.lt, slow));
-    add('max', (e, slow) => emitExtreme(e, p, p.op.gt, slow));
+    /** An operation on two vectors. @param push - pushes the result */
+    const binary = (name: string, push: (e: OpEmitter) => void, careful: Path): void =>
+      add(name, name, (e, next) => emitQuick(e, p, () => push(e), next), careful);
+    const sum = (name: string, push: (e: OpEmitter) => void): void =>
+      binary(name, push, (e, slow) => emitSum(e, p, () => push(e), slow));
+    sum('add', pushLanes(p.op.add));
+    sum('sub', pushLanes(p.op.sub));
+    sum('hadd', (e) => pushHorizontal(e, p, p.op.add));
+    sum('hsub', (e) => pushHorizontal(e, p, p.op.sub));
+    sum('addsub', (e) => pushAlternating(e, p));
+    binary('mul', pushLanes(p.op.mul), (e, slow) => emitProduct(e, p, slow));
+    binary('div', pushLanes(p.op.div), (e, slow) => emitQuotient(e, p, slow));
+    add(
+      'sqrt',
+      'sqrt',
+      (e, careful) => emitQuickRoot(e, p, careful),
+      (e, slow) => emitSquareRoot(e, p, slow),
+    );
+    add('min', 'min', (e, slow) => emitExtreme(e, p, p.op.lt, slow));
+    add('max', 'max', (e, slow) => emitExtreme(e, p, p.op.gt, slow));
     PREDICATES.forEach((name, code) => {
-      add(`cmp${name}`, (e, slow) => emitCompare(e, p, code, slow), 'cmp');
+      add(`cmp${name}`, 'cmp', (e, slow) => emitCompare(e, p, code, slow));
     });
   }
   return list;
+}
+
+/** One way of an operation. */
+type Path = (e: OpEmitter, otherwise: Label) => void;
+
+/** An operation on the two operands, lane by lane. */
+function pushLanes(code: number): (e: OpEmitter) => void {
+  return (e) => e.f.get(e.v128[0]).get(e.v128[1]).op(code);
+}
+
+function emitQuick(e: OpEmitter, p: PackedPrecision, push: () => void, careful: Label): void {
+  const [x, y, r] = e.v128;
+  e.read('a', M.v128Load);
+  e.f.set(x);
+  e.read('b', M.v128Load);
+  e.f.set(y);
+  push();
+  e.f.set(r);
+  const bits = laneBits(p);
+  requireOrdinary(e, bits, unknownOperands(e, bits, false, { a: x, b: y }), [r], false, careful);
+  writeResult(e);
+}
+
+function emitQuickRoot(e: OpEmitter, p: PackedPrecision, careful: Label): void {
+  const [x, , r] = e.v128;
+  e.read('b', M.v128Load);
+  e.f.tee(x).op(p.op.sqrt).set(r);
+  const bits = laneBits(p);
+  requireOrdinary(e, bits, unknownOperands(e, bits, false, { b: x }), [r], false, careful);
+  writeResult(e);
+}
+
+function laneBits(p: PackedPrecision): LaneBits {
+  return p.laneBytes === 8 ? 64 : 32;
 }
 
 /** Pushes a mask of the lanes that are denormal. */

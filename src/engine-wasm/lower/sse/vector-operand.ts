@@ -7,7 +7,7 @@ import type { Instruction } from '../../decode/instruction.ts';
 import type { Operand, Row } from '../../decode/row.ts';
 import type { IrBuilder } from '../../ir/builder.ts';
 import { opcodeOf } from '../../ir/operations.ts';
-import { gprSlot, xmmSlot, xtemp } from '../../ir/slots.ts';
+import { gprSlot, temp, xmmSlot, xtemp } from '../../ir/slots.ts';
 
 /** Gives the slot of an operand's value; appends a load when it is in memory. */
 type OperandReader = (b: IrBuilder, i: Instruction) => number;
@@ -20,6 +20,9 @@ const LOADS: Readonly<Record<string, number>> = {
   x: opcodeOf('ld128a'),
   u: opcodeOf('ld128'),
 };
+
+/** Loads to a 16-byte temporary: operations take all of it, so the rest is cleared. */
+const EXTENDING_LOADS: Readonly<Record<string, number>> = { d: opcodeOf('ldd128'), q: opcodeOf('ldq128') };
 
 const STORES: Readonly<Record<string, number>> = {
   b: opcodeOf('st8'),
@@ -79,7 +82,7 @@ export function registerOf(operand: Operand): (i: Instruction) => number {
   }
 }
 
-/** The slot of an operand's value; memory goes through `temporary`. @param size - size letter of the load */
+/** The slot of an operand's value; memory goes through `temporary`, or a general one with size `y`. @param size - size letter of the load */
 export function readerOf(operand: Operand, size = operand.size, temporary = xtemp(0)): OperandReader {
   const register = registerOf(operand);
   if (!['W', 'Q', 'E', 'M'].includes(operand.kind)) return (_b, i) => register(i);
@@ -87,11 +90,11 @@ export function readerOf(operand: Operand, size = operand.size, temporary = xtem
     const [load32, load64] = [loadOf('d'), loadOf('q')];
     return (b, i) => {
       if (!i.isMemory) return register(i);
-      b.mem(i.rexW ? load64 : load32, temporary, i);
-      return temporary;
+      b.mem(i.rexW ? load64 : load32, temp(0), i);
+      return temp(0);
     };
   }
-  const load = loadOf(size);
+  const load = (temporary >= Cpu.XTEMP ? EXTENDING_LOADS[size] : undefined) ?? loadOf(size);
   return (b, i) => {
     if (!i.isMemory) return register(i);
     b.mem(load, temporary, i);
