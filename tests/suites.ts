@@ -30,7 +30,7 @@ export const suites: Readonly<Record<string, StepSuite | TestSuite>> = {
   style: { kind: 'tests', files: ['tests/style/**/*.test.ts'], isolated: false },
   unit: {
     kind: 'tests',
-    files: ['src/**/*.test.ts', 'tests/support/**/*.test.ts', 'tests/cpu/**/*.test.ts'],
+    files: ['src/**/*.test.ts', 'tests/support/**/*.test.ts', 'tests/cpu/**/*.test.ts', 'tests/bench/**/*.test.ts'],
     isolated: false,
   },
   guest: {

@@ -3,13 +3,13 @@
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { BareMachine } from '../support/bare-machine.ts';
 import { type BareLine, loadBareLines } from './cpu/bare-lines.ts';
-import { BenchError, buildBareProgram } from './cpu/build-program.ts';
+import { buildBareProgram } from './cpu/build-program.ts';
+import { chosen, parseOptions, pathOf, roundsOf } from './cpu/options.ts';
 import { spread, timeText } from './cpu/statistics.ts';
 
 const NR_FRAMES = 16384;
@@ -25,19 +25,11 @@ interface Side {
 
 /** Runs the lines that are asked for and prints a table. */
 export async function benchBare(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { only: { type: 'string' }, rounds: { type: 'string' }, against: { type: 'string' } },
-  });
-  const rounds = Number(values.rounds ?? ROUNDS);
-  const sides = await loadSides(values.against);
-  const only = values.only?.split(',');
-  const names = sides[0]?.lines.map(({ name }) => name) ?? [];
-  for (const name of only ?? []) {
-    if (!names.includes(name)) throw new BenchError(`there is no line ${name}; the lines are ${names.join(', ')}`);
-  }
+  const { only, rounds, against } = parseOptions(args, ['only', 'rounds', 'against']);
+  const sides = await loadSides(against);
+  const lines = chosen(sides[0]?.lines ?? [], only);
   process.stdout.write('bare engine: processor time of an operation, median (least to most)\n');
-  for (const name of names.filter((each) => only === undefined || only.includes(each))) printLine(name, sides, rounds);
+  for (const { name } of lines) printLine(name, sides, roundsOf(rounds, ROUNDS));
 }
 
 async function loadSides(against: string | undefined): Promise<Side[]> {
@@ -48,7 +40,7 @@ async function loadSides(against: string | undefined): Promise<Side[]> {
     const program = readFileSync(file);
     const sides = [{ title: 'this tree', lines: loadBareLines(new BareMachine(NR_FRAMES), program) }];
     if (against !== undefined) {
-      const path = resolve(process.env['INIT_CWD'] ?? '.', against, 'tests', 'support', 'bare-machine.ts');
+      const path = join(pathOf(against), 'tests', 'support', 'bare-machine.ts');
       const other = (await import(pathToFileURL(path).href)) as { BareMachine: typeof BareMachine }; // the same class in another tree
       sides.push({ title: 'other tree', lines: loadBareLines(new other.BareMachine(NR_FRAMES), program) });
     }

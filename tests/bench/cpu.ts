@@ -4,13 +4,12 @@
 
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
-import { resolve } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { bootQemu, bootZendo } from './cpu/boot-race.ts';
 import { type BenchFiles, withBenchFiles } from './cpu/bench-files.ts';
 import { BenchError, CFLAGS, compilerVersion } from './cpu/build-program.ts';
 import { type Line, LINES } from './cpu/lines.ts';
+import { chosen, parseOptions, pathOf, roundsOf } from './cpu/options.ts';
 import { Table } from './cpu/report.ts';
 import type { Result } from './cpu/result.ts';
 import { median } from './cpu/statistics.ts';
@@ -23,8 +22,6 @@ const SAMPLE_MS = 60;
 const FIRST_WARM_MS = 1000;
 /** In later rounds: until the new process has its memory. */
 const WARM_MS = 100;
-
-type OptionName = 'only' | 'rounds' | 'json' | 'tier' | 'against' | 'clock';
 
 /** What `npm run bench -- cpu` takes. */
 interface Options {
@@ -69,44 +66,11 @@ export async function benchCpu(args: readonly string[]): Promise<void> {
 }
 
 function readOptions(args: readonly string[]): Options {
-  const { values } = parse(args);
-  const rounds = Number(values.rounds);
-  if (!(Number.isInteger(rounds) && rounds > 0)) throw new BenchError('--rounds takes a number from 1 on');
-  const { only, tier, clock = 'wall' } = values;
+  const given = parseOptions(args, ['only', 'rounds', 'json', 'tier', 'against', 'clock']);
+  const { only, tier, clock = 'wall' } = given;
   if (clock !== 'wall' && clock !== 'processor') throw new BenchError('--clock takes wall or processor');
-  const lines = only === undefined ? LINES : only.split(',').map(findLine);
-  const [json, against] = [values.json, values.against].map((path) => (path === undefined ? path : fromUser(path)));
-  return { lines, rounds, tier, json, against, clock };
-}
-
-function parse(args: readonly string[]): { values: Partial<Record<OptionName, string>> } {
-  const option = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: option,
-        rounds: { ...option, default: String(ROUNDS) },
-        json: option,
-        tier: option,
-        clock: option,
-        against: option,
-      },
-    });
-  } catch (error) {
-    throw new BenchError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function findLine(name: string): Line {
-  const line = LINES.find((each) => each.name === name);
-  if (line !== undefined) return line;
-  throw new BenchError(`there is no line ${name}; the lines are ${LINES.map((each) => each.name).join(', ')}`);
-}
-
-/** A path as the user means it: npm starts us in the root of the project. */
-function fromUser(path: string): string {
-  return resolve(process.env['INIT_CWD'] ?? '.', path);
+  const [json, against] = [given.json, given.against].map((path) => (path === undefined ? path : pathOf(path)));
+  return { lines: chosen(LINES, only), rounds: roundsOf(given.rounds, ROUNDS), tier, json, against, clock };
 }
 
 function printHeading({ rounds, against, clock }: Options, versions: Record<string, string | undefined>): void {
@@ -152,14 +116,21 @@ async function runLine(line: Line, sides: readonly Side[], { rounds, clock }: Op
 }
 
 /** Boots in turn; it can't be had natively. */
-async function runBoot(line: Line, _sides: readonly Side[], { rounds }: Options): Promise<Result> {
-  const zendoNs: number[] = [];
-  const qemuNs: number[] = [];
+async function runBoot(line: Line, _sides: readonly Side[], { rounds, against }: Options): Promise<Result> {
+  const cached = line.kind === 'boot-again';
+  const withQemu = against === undefined && qemuVersion() !== undefined;
+  const times = {
+    nativeNs: [],
+    zendoNs: new Array<number>(),
+    qemuNs: new Array<number>(),
+    otherNs: new Array<number>(),
+  };
   for (let round = 0; round < rounds; round++) {
-    zendoNs.push(await bootZendo(line.kind === 'boot-again'));
-    if (qemuVersion() !== undefined) qemuNs.push(await bootQemu());
+    times.zendoNs.push(await bootZendo(cached));
+    if (against !== undefined) times.otherNs.push(await bootZendo(cached, against));
+    if (withQemu) times.qemuNs.push(await bootQemu());
   }
-  return { line, nativeNs: [], zendoNs, qemuNs, otherNs: [] };
+  return { line, ...times };
 }
 
 function print(text: string): void {

@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { ensureDefaultGuest } from '../../../src/host/images/debian.ts';
-import { zendo } from '../../support/booted-guest.ts';
 import { Program } from '../../support/process.ts';
-import { QEMU } from './side.ts';
+import { QEMU, zendoOf } from './side.ts';
 
 const INIT = /Run \/init as init process/;
 const LIMIT_MS = 120_000;
@@ -17,15 +16,16 @@ const NS_PER_MS = 1e6;
 
 /**
  * Boots once under `zendo run`. @param cached - whether Node finds the sources compiled, as it does after the first run
+ * @param tree - a working tree other than this one
  * @returns ns until the kernel starts init
  */
-export async function bootZendo(cached: boolean): Promise<number> {
+export async function bootZendo(cached: boolean, tree?: string): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'zendo-bench-'));
   try {
     // as in a user's shell: our own launcher has set these for this process
-    const { MALLOC_ARENA_MAX: _arenas, NODE_COMPILE_CACHE: compiled, ...env } = process.env;
-    env['NODE_COMPILE_CACHE'] = cached ? compiled : join(folder, 'compile');
-    return await timeToInit([...zendo, 'run', '--memory', `${MEMORY_MIB}M`], env);
+    const { MALLOC_ARENA_MAX: _arenas, NODE_COMPILE_CACHE: _compiled, ...env } = process.env;
+    if (!cached) env['NODE_COMPILE_CACHE'] = join(folder, 'compile');
+    return await timeToInit([...zendoOf(tree), 'run', '--memory', `${MEMORY_MIB}M`], env);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -17,7 +17,7 @@ const NS_PER_MS = 1e6;
 
 /** How far the clock of a side may be off: a part of the time, and what a request and its answer need on their way. */
 const CLOCK_TOLERANCE = 0.02;
-const DELAY_MS = 300;
+const DELAY_MS = 1000;
 
 /** Command of QEMU's emulation, apart from the guest. */
 export const QEMU: readonly string[] = 'qemu-system-x86_64 -accel tcg -machine pc -nographic -no-reboot'.split(' ');
@@ -128,17 +128,20 @@ export function startNative({ root }: BenchFiles): Side {
 
 /** A guest of Zendo. @param more - more words for `zendo run`; @param tree - a working tree other than this one */
 export function startZendo({ kernel, ramdisk }: BenchFiles, more: readonly string[], tree?: string): Side {
-  const [node = '', program = ''] = zendo;
-  const command = tree === undefined ? [node, program] : [node, join(tree, 'bin', 'zendo')];
   const files = ['--kernel', kernel, '--ramdisk', ramdisk, '--append', commandLine('hvc0')];
   return new Side(tree === undefined ? 'zendo' : 'other', true, [
-    ...command,
+    ...zendoOf(tree),
     'run',
     ...files,
     '--memory',
     `${GUEST_MIB}M`,
     ...more,
   ]);
+}
+
+/** The command `zendo` of a working tree, of this one by default. */
+export function zendoOf(tree: string | undefined): readonly string[] {
+  return tree === undefined ? zendo : [process.execPath, join(tree, 'bin', 'zendo')];
 }
 
 /** A guest of QEMU. */
