@@ -140,9 +140,11 @@ class WasmEngine implements Engine {
       string: (record) => strings.run(record),
       readTsc: () => {
         const tsc = ports.readTsc();
-        const { gpr } = memory.cpu;
-        gpr[0] = BigInt(tsc % TWO_32);
-        gpr[2] = BigInt(Math.floor(tsc / TWO_32));
+        const { gpr32 } = memory.cpu;
+        gpr32[2 * Gpr.RAX] = tsc;
+        gpr32[2 * Gpr.RAX + 1] = 0;
+        gpr32[2 * Gpr.RDX] = Math.floor(tsc / TWO_32);
+        gpr32[2 * Gpr.RDX + 1] = 0;
       },
       checkNextPage: (frame) => (this.#source.followingFrame() === frame ? 1 : 0),
     };

@@ -23,6 +23,7 @@ import { emitControl, emitNext, type Targets } from './control.ts';
 import { Count } from './count.ts';
 import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
+import { addBulkString } from './bulk-string.ts';
 import { addEnter } from './enter.ts';
 import { emitMemoryAccess } from './memory-access.ts';
 import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
@@ -65,6 +66,8 @@ export interface InterpreterExports {
   readonly slowLoad: (bytes: number) => number;
   readonly slowLoadForWrite: (bytes: number) => number;
   readonly slowStore: (bytes: number) => number;
+  /** Runs a string instruction, for compiled code. @returns 0 or an `ExitCode` */
+  readonly string: (record: number) => number;
   /** See `addLookup` and `addSettle`. */
   readonly lookup: (rip: bigint, key: bigint, link: number) => number;
   readonly settle: (code: number, expected: bigint, depth: number) => number;
@@ -97,10 +100,11 @@ export function buildInterpreter(
   const crossingStore = module.importFunction('crossingStore', [i32], [i32]);
   const codeWritten = module.importFunction('codeWritten', [i32, i32], []);
   const helper = module.importFunction('helper', [i32, i32], [i32]);
-  const string = module.importFunction('string', [i32], [i32]);
+  const slowString = module.importFunction('string', [i32], [i32]);
   const readTsc = module.importFunction('readTsc', [], []);
   const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
   const walk = addWalk(module, counted);
+  const string = addBulkString(module, walk, slowString);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);
   const lookup = addLookup(module, walk, counted);
@@ -121,6 +125,7 @@ export function buildInterpreter(
   );
   const run = buildRun(operations, outOfLine, callees, counted);
   module.exportTable('compiled', MAX_COMPILED);
+  module.exportFunction('string', string);
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
   module.exportFunction('slowStore', slow.slowStore);

@@ -16,7 +16,7 @@ import type { Translation } from './translation.ts';
 const PAGE_SIZE = 4096;
 const REPNE = 0xf2;
 /** Bytes after which a repeated instruction lets the hypervisor look at the clock. */
-const WORK_LIMIT = 65536;
+export const WORK_LIMIT = 65536;
 const MASK_32 = 0xffffffffn;
 
 /** Runs string instructions for the active vCPU. */

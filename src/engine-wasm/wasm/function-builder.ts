@@ -17,6 +17,9 @@ export interface Mark {
   readonly tag: number;
 }
 
+const MEMORY_COPY = 0xfc0a;
+const MEMORY_FILL = 0xfc0b;
+
 /** The body of a function in the making. */
 export class FunctionBuilder {
   readonly #code = new Bytes();
@@ -79,6 +82,21 @@ export class FunctionBuilder {
       this.#code.unsigned(memory);
     }
     this.#code.unsigned(offset);
+    return this;
+  }
+
+  /** memory.copy within a memory: takes target, source and number of bytes. */
+  memoryCopy(memory: number): this {
+    this.op(MEMORY_COPY);
+    this.#code.unsigned(memory);
+    this.#code.unsigned(memory);
+    return this;
+  }
+
+  /** memory.fill: takes target, value and number of bytes. */
+  memoryFill(memory: number): this {
+    this.op(MEMORY_FILL);
+    this.#code.unsigned(memory);
     return this;
   }
 
