@@ -2,9 +2,10 @@
 // out by who uses it. Called by main.ts; a mistake comes back as a value, with the one line to show.
 
 import { parseArgs } from 'node:util';
+import { ENGINE_TIERS } from '../engine/index.ts';
 import { parseDump } from './dump-place.ts';
 import { parseMemorySize } from './memory-size.ts';
-import { engineTiers, statsForms, traceKinds } from './ports.ts';
+import { statsForms, traceKinds } from './ports.ts';
 import type { DumpConfig, RunConfig, TraceKind } from './ports.ts';
 
 /** What the user wants. `usage` is a mistake of theirs: `message` is one line without the program's name. */
@@ -75,9 +76,9 @@ function parseRun(words: readonly string[]): Command {
   if (typeof trace === 'string') {
     return usage(`--trace knows ${traceKinds.join(', ')}, not '${trace}'`);
   }
-  const engineTier = engineTiers.find((tier) => tier === parsed['engine-tier']);
+  const engineTier = ENGINE_TIERS.find((tier) => tier === parsed['engine-tier']);
   if (engineTier === undefined && parsed['engine-tier'] !== undefined) {
-    return usage(`--engine-tier knows ${engineTiers.join(', ')}, not '${parsed['engine-tier']}'`);
+    return usage(`--engine-tier knows ${ENGINE_TIERS.join(', ')}, not '${parsed['engine-tier']}'`);
   }
   const stats = statsForms.find((form) => form === parsed.stats);
   if (stats === undefined && parsed.stats !== undefined) {

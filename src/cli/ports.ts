@@ -1,17 +1,13 @@
 // What the command line asks of the machine: start one domain, join its console to ours, learn how it ended.
 // src/host implements it; the tests beside these files implement it with a scripted domain.
 
+import type { EngineTier } from '../engine/index.ts';
+
 /** What `--trace` can print. */
 export const traceKinds = ['hypercall', 'trap', 'mmu', 'event', 'store'] as const;
 
 /** One kind of event to print. */
 export type TraceKind = (typeof traceKinds)[number];
-
-/** What `--engine-tier` takes; see `EngineTier` of the engine. */
-export const engineTiers = ['interpreter', 'compiler', 'auto'] as const;
-
-/** How the engine runs guest code. */
-export type EngineTier = (typeof engineTiers)[number];
 
 /** What `--stats` takes; the first one is meant when nothing is said. */
 export const statsForms = ['text', 'json'] as const;

@@ -5,9 +5,8 @@ import { test } from 'node:test';
 
 import { BareMachine, CODE, DATA } from '../../tests/support/bare-machine.ts';
 import { mfn, vaddr } from '../base/index.ts';
-import { Access, Exit } from '../engine/index.ts';
+import { Access, type EngineTier, Exit } from '../engine/index.ts';
 import type { EngineOptions } from './engine.ts';
-import type { EngineTier } from './tier.ts';
 
 /** Adds up a byte of each of rcx pages, from the last one down. */
 const LOOP = '48 89 c8 48 c1 e0 0c 02 94 03 00 f0 ff ff e2 f0 cc'; // 1: mov %rcx,%rax; shl $12,%rax; add -4096(%rbx,%rax),%dl; loop 1b; int3

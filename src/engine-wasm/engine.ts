@@ -6,9 +6,11 @@ import {
   type AccessKind,
   Cpu,
   createEngineCounters,
+  createExitRecord,
   type Engine,
   type EngineCounters,
   type EnginePorts,
+  type EngineTier,
   Exit,
   type ExitReason,
   type ExitRecord,
@@ -38,7 +40,6 @@ import { NOT_CANONICAL, Word } from './runtime/layout.ts';
 import { StateView } from './runtime/state.ts';
 import { StringUnit } from './runtime/string.ts';
 import { Translation } from './runtime/translation.ts';
-import type { EngineTier } from './tier.ts';
 import { IMPORT_MODULE } from './wasm/module-builder.ts';
 
 const WASM_PAGE = 65536;
@@ -80,19 +81,7 @@ export function createEngine(
 }
 
 class WasmEngine implements Engine {
-  readonly exit: ExitRecord = {
-    reason: Exit.BUDGET,
-    vector: 0,
-    errorCode: 0,
-    faultAddress: 0n,
-    assist: 0,
-    nextRip: 0n,
-    reg: 0,
-    index: 0,
-    size: 0,
-    value: 0,
-    stackDelta: 0,
-  };
+  readonly exit: ExitRecord = createExitRecord();
   readonly counters: EngineCounters = createEngineCounters();
   readonly #memory = new EngineMemory();
   readonly #contexts = new Contexts(this.#memory);

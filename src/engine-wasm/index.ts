@@ -1,4 +1,3 @@
 export type { DumpRequest } from './dump/dumper.ts';
 export type { EngineOptions } from './engine.ts';
 export { createEngine } from './engine.ts';
-export { type EngineTier, isEngineTier } from './tier.ts';

@@ -94,3 +94,20 @@ export interface ExitRecord {
   /** Bytes that LOAD_SREG adds to rsp when it succeeds (pop to a segment register), else 0. */
   stackDelta: number;
 }
+
+/** A record with nothing in it yet. */
+export function createExitRecord(): ExitRecord {
+  return {
+    reason: Exit.BUDGET,
+    vector: 0,
+    errorCode: 0,
+    faultAddress: 0n,
+    assist: 0,
+    nextRip: 0n,
+    reg: 0,
+    index: 0,
+    size: 0,
+    value: 0,
+    stackDelta: 0,
+  };
+}

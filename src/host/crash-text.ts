@@ -3,26 +3,8 @@
 
 import type { CrashReport, VcpuReport } from '../hypervisor/index.ts';
 import type { Kallsyms } from '../toolstack/index.ts';
+import { GENERAL_REGISTER_NAMES, SEGMENT_REGISTER_NAMES } from '../x86/index.ts';
 
-const REGISTERS = [
-  'rax',
-  'rcx',
-  'rdx',
-  'rbx',
-  'rsp',
-  'rbp',
-  'rsi',
-  'rdi',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-];
-const SELECTORS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 const PER_LINE = 4;
 
 /** The report, several lines with line ends. @param symbols - the kernel's, when it has any */
@@ -39,15 +21,15 @@ function vcpuLines(vcpu: VcpuReport, symbols: Kallsyms | undefined): string[] {
     `vCPU ${vcpu.id}: ${vcpu.online ? 'up' : 'down'}, ${mode} mode`,
     `  rip ${hex(vcpu.rip)}${symbolOf(vcpu.rip, symbols)}  rflags ${vcpu.rflags.toString(16).padStart(8, '0')}`,
   ];
-  for (let i = 0; i < REGISTERS.length; i += PER_LINE) {
+  for (let i = 0; i < GENERAL_REGISTER_NAMES.length; i += PER_LINE) {
     lines.push(
-      `  ${REGISTERS.slice(i, i + PER_LINE)
+      `  ${GENERAL_REGISTER_NAMES.slice(i, i + PER_LINE)
         .map((name, n) => `${name.padEnd(3)} ${hex(vcpu.gpr[i + n] ?? 0n)}`)
         .join('  ')}`,
     );
   }
   lines.push(
-    `  ${SELECTORS.map((name, n) => `${name} ${(vcpu.selectors[n] ?? 0).toString(16).padStart(4, '0')}`).join('  ')}`,
+    `  ${SEGMENT_REGISTER_NAMES.map((name, n) => `${name} ${(vcpu.selectors[n] ?? 0).toString(16).padStart(4, '0')}`).join('  ')}`,
   );
   lines.push(`  fs base ${hex(vcpu.fsBase)}  gs base ${hex(vcpu.gsBase)}  other gs base ${hex(vcpu.inactiveGsBase)}`);
   lines.push(

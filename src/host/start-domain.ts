@@ -3,7 +3,8 @@
 
 import { Shutdown } from '../abi/index.ts';
 import { VmmError } from '../base/index.ts';
-import type { DumpRequest, EngineTier } from '../engine-wasm/index.ts';
+import type { EngineTier } from '../engine/index.ts';
+import type { DumpRequest } from '../engine-wasm/index.ts';
 import {
   freeBytes,
   type GuestImage,

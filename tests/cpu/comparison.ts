@@ -1,9 +1,8 @@
 // Compares an outcome with the recorded one, field by field, and says in words what differs. What the manual
 // leaves undefined, and where we differ on purpose, is taken out first; see `deviations.ts`.
 
+import { GENERAL_REGISTER_NAMES } from '../../src/x86/index.ts';
 import { Fx, Outcome, WINDOWS } from './machine-layout.ts';
-
-const REGISTERS = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
 
 interface Field {
   readonly name: string;
@@ -12,7 +11,7 @@ interface Field {
 }
 
 const FIELDS: readonly Field[] = [
-  ...Array.from({ length: 16 }, (_, r) => ({ name: REGISTERS[r] ?? `r${r}`, at: Outcome.GPR + 8 * r, size: 8 })),
+  ...GENERAL_REGISTER_NAMES.map((name, r) => ({ name, at: Outcome.GPR + 8 * r, size: 8 })),
   { name: 'rflags', at: Outcome.RFLAGS, size: 8 },
   { name: 'rip', at: Outcome.RIP, size: 8 },
   { name: 'vector', at: Outcome.VECTOR, size: 4 },

@@ -3,8 +3,8 @@
 
 import { mfn } from '../../src/base/index.ts';
 import type { Mfn } from '../../src/base/index.ts';
-import { createEngine, type EngineTier } from '../../src/engine-wasm/index.ts';
-import { Cpu, Exit } from '../../src/engine/index.ts';
+import { createEngine } from '../../src/engine-wasm/index.ts';
+import { Cpu, type EngineTier, Exit } from '../../src/engine/index.ts';
 import type { CpuState, Engine, VcpuContext } from '../../src/engine/index.ts';
 import { addressOf, createMachineMemory } from '../../src/machine/index.ts';
 import type { MachineMemory } from '../../src/machine/index.ts';

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { test } from 'node:test';
-import type { EngineOptions, EngineTier } from '../../src/engine-wasm/index.ts';
+import type { EngineTier } from '../../src/engine/index.ts';
+import type { EngineOptions } from '../../src/engine-wasm/index.ts';
 import { NAMED_ROWS } from '../cpu/row-list.ts';
 import { Duel } from './agreement/duel.ts';
 import { generate } from './agreement/generate.ts';

@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import process from 'node:process';
 import { test } from 'node:test';
 import { mfn, vaddr } from '../../src/base/index.ts';
-import { Access, Cpu, type Engine, type VcpuContext } from '../../src/engine/index.ts';
-import { createEngine, type EngineTier } from '../../src/engine-wasm/index.ts';
+import { Access, Cpu, type Engine, type EngineTier, type VcpuContext } from '../../src/engine/index.ts';
+import { createEngine } from '../../src/engine-wasm/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../src/machine/index.ts';
 import { Pte, tableIndex } from '../../src/x86/index.ts';
 

@@ -1,9 +1,9 @@
 // Random sequences of instructions leave the state that a real CPU left (tests/cpu/sequences.ts makes them, `npm run
 // vectors` records them), however the engine is entered: at a stretch, or an instruction or a few at a time.
 
+import type { EngineTier } from '../../src/engine/index.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EngineTier } from '../../src/engine-wasm/index.ts';
 import { CASE_SOURCES, SEQUENCE_FILE } from '../cpu/case-source.ts';
 import { differences, isSame } from '../cpu/comparison.ts';
 import { Input, INT3_VECTOR, Outcome } from '../cpu/machine-layout.ts';

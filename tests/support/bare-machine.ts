@@ -2,8 +2,16 @@
 // the engine alone.
 
 import { mfn, vaddr } from '../../src/base/index.ts';
-import { Cpu, type Engine, Exit, type ExitReason, Gpr, type VcpuContext } from '../../src/engine/index.ts';
-import { createEngine, type EngineOptions, type EngineTier } from '../../src/engine-wasm/index.ts';
+import {
+  Cpu,
+  type Engine,
+  type EngineTier,
+  Exit,
+  type ExitReason,
+  Gpr,
+  type VcpuContext,
+} from '../../src/engine/index.ts';
+import { createEngine, type EngineOptions } from '../../src/engine-wasm/index.ts';
 import { createMachineMemory, FRAME_SIZE, type MachineMemory } from '../../src/machine/index.ts';
 import { requestedTier } from './engine-tier.ts';
 import { Pte, tableIndex } from '../../src/x86/index.ts';

@@ -1,7 +1,7 @@
 // The tier of the engine that tests run guest code in: ZENDO_ENGINE_TIER=compiler takes all of them through the
 // compiler; without it they run as users do.
 
-import { type EngineTier, isEngineTier } from '../../src/engine-wasm/index.ts';
+import { type EngineTier, isEngineTier } from '../../src/engine/index.ts';
 
 /** @returns the tier that the environment asks for; undefined for the default */
 export function requestedTier(): EngineTier | undefined {

@@ -10,6 +10,7 @@ import {
   CPU_STATE_SIZE,
   CpuState,
   createEngineCounters,
+  createExitRecord,
   type Engine,
   type EngineCounters,
   Exit,
@@ -36,19 +37,7 @@ export type GuestCode = (context: VcpuContext, engine: FakeEngine) => ExitReason
 
 /** The engine port for tests. */
 export class FakeEngine implements Engine {
-  readonly exit: ExitRecord = {
-    reason: Exit.BUDGET,
-    vector: 0,
-    errorCode: 0,
-    faultAddress: 0n,
-    assist: 0,
-    nextRip: 0n,
-    reg: 0,
-    index: 0,
-    size: 0,
-    value: 0,
-    stackDelta: 0,
-  };
+  readonly exit: ExitRecord = createExitRecord();
   readonly counters: EngineCounters = createEngineCounters();
   /** Frames that `hasCode` answers true for. */
   readonly codeFrames: Set<number> = new Set();

@@ -1,13 +1,12 @@
 // Text of a decoded instruction, from the same table that it was decoded with: for traces, dumps and
 // golden tests. Intel syntax, as GNU objdump writes it. Not for hot paths.
 
+import { GENERAL_REGISTER_NAMES, SEGMENT_REGISTER_NAMES } from '../../x86/index.ts';
 import type { Instruction } from './instruction.ts';
 import type { Operand, Row } from './row.ts';
 
-const NAMES_64 = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
 const NAMES_8 = ['al', 'cl', 'dl', 'bl', 'spl', 'bpl', 'sil', 'dil'];
 const NAMES_8_WITHOUT_REX = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'];
-const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', '?', '?'];
 const POINTERS: Readonly<Record<number, string>> = {
   8: 'BYTE PTR ',
   16: 'WORD PTR ',
@@ -98,7 +97,7 @@ function operandText(i: Instruction, operand: Operand, page: number | bigint): s
     case 'N':
       return i.isMemory ? memoryText(i, size) : `mm${i.rm & 7}`;
     case 'S':
-      return SEGMENTS[i.reg & 7];
+      return SEGMENT_REGISTER_NAMES[i.reg & 7] ?? '?';
     case 'C':
       return `cr${i.reg}`;
     case 'D':
@@ -140,7 +139,7 @@ function fixedText(i: Instruction, operand: Operand): string {
 function registerName(n: number, size: number, rex: boolean): string {
   if (size === 8) return n >= 8 ? `r${n}b` : (rex ? NAMES_8 : NAMES_8_WITHOUT_REX)[n];
   if (n >= 8) return `r${n}${size === 16 ? 'w' : size === 32 ? 'd' : ''}`;
-  const name = NAMES_64[n];
+  const name = GENERAL_REGISTER_NAMES[n];
   return size === 64 || size === 0 ? name : size === 32 ? `e${name.slice(1)}` : name.slice(1);
 }
 

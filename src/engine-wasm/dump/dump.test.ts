@@ -5,8 +5,7 @@ import { test } from 'node:test';
 
 import { BareMachine, CODE, DATA } from '../../../tests/support/bare-machine.ts';
 import { mfn } from '../../base/index.ts';
-import { Exit } from '../../engine/index.ts';
-import type { EngineTier } from '../tier.ts';
+import { type EngineTier, Exit } from '../../engine/index.ts';
 import type { DumpRequest } from './dumper.ts';
 
 /** Adds up bytes: xor %eax,%eax; 1: movzbl (%rdi),%edx; add %edx,%eax; inc %rdi; dec %rsi; jne 1b; int3 */

@@ -2,42 +2,24 @@
 // record's operands stand as `destination = operation sources`.
 
 import { Cpu } from '../../engine/index.ts';
+import { GENERAL_REGISTER_NAMES, SEGMENT_REGISTER_NAMES } from '../../x86/index.ts';
 import { ExitCode } from './exit-code.ts';
 import { operandUse } from './operand-use.ts';
 import type { MemoryAccess, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { type Field, Rec, RECORD_SIZE } from './record.ts';
 
-const GPR_NAMES = [
-  'rax',
-  'rcx',
-  'rdx',
-  'rbx',
-  'rsp',
-  'rbp',
-  'rsi',
-  'rdi',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-];
-const SELECTOR_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 const FIELDS: readonly Field[] = ['a', 'b', 'c', 'd'];
 
 /** Text of one slot: a register's name, with the byte offset in it when that is not 0. */
 export function slotName(slot: number): string {
   const banks: readonly (readonly [start: number, end: number, size: number, name: (n: number) => string])[] = [
-    [Cpu.GPR, Cpu.ZERO, 8, (n) => GPR_NAMES[n]],
+    [Cpu.GPR, Cpu.ZERO, 8, (n) => GENERAL_REGISTER_NAMES[n]],
     [Cpu.ZERO, Cpu.CODE_PAGE, 8, () => 'zero'],
     [Cpu.CODE_PAGE, Cpu.FS_BASE, 8, () => 'page'],
     [Cpu.FS_BASE, Cpu.GS_BASE, 8, () => 'fsbase'],
     [Cpu.GS_BASE, Cpu.RIP, 8, () => 'gsbase'],
-    [Cpu.SELECTOR, Cpu.KERNEL_MODE, 2, (n) => SELECTOR_NAMES[n] ?? `selector${n}`],
+    [Cpu.SELECTOR, Cpu.KERNEL_MODE, 2, (n) => SEGMENT_REGISTER_NAMES[n] ?? `selector${n}`],
     [Cpu.TEMP, Cpu.X87, 8, (n) => `t${n}`],
     [Cpu.X87, Cpu.XMM, 16, (n) => `fp${n}`],
     [Cpu.XMM, Cpu.XTEMP, 16, (n) => `xmm${n}`],

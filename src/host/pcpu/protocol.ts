@@ -2,7 +2,8 @@
 // pCPU when it sleeps or runs guests. Plain data only: everything crosses a MessagePort.
 
 import type { Domid, Port } from '../../base/index.ts';
-import type { DumpRequest, EngineTier } from '../../engine-wasm/index.ts';
+import type { EngineTier } from '../../engine/index.ts';
+import type { DumpRequest } from '../../engine-wasm/index.ts';
 import type { Control } from '../../hypervisor/index.ts';
 import type { MachineMemory } from '../../machine/index.ts';
 

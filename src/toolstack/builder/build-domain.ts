@@ -1,7 +1,7 @@
 // The domain builder: writes a guest image and all that a PV guest starts with into the frames of a new
 // domain. Called by the lifecycle code between creating a domain and starting its first vCPU; the caller
-// then pins the L4 and sets vCPU 0 up from the result (reference/xen-pv-abi.md 2.3).
-// Source: reference/xen-pv-abi.md section 2; Xen public/xen.h.
+// then pins the L4 and sets vCPU 0 up from the result.
+// Source: Xen public/xen.h, "Start-of-day memory layout" and struct start_info.
 import { hypercallPage, SIF, START_INFO, START_INFO_MAGIC, START_INFO_SIZE } from '../../abi/index.ts';
 import { bug } from '../../base/index.ts';
 import type { Mfn, Port } from '../../base/index.ts';

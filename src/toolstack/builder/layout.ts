@@ -1,7 +1,7 @@
 // Decides where everything of a new domain goes: image, module, p2m, start info, rings, page tables and
 // stack, packed behind the image in guest memory. Pure arithmetic; `build-domain.ts` does what it says.
-// The order is that of Xen's own builder (reference/xen-pv-abi.md 2.1; Xen public/xen.h, "Start-of-day
-// memory layout"): guests find things by start info, but old ones also rely on the order.
+// The order is that of Xen's own builder (Xen public/xen.h, "Start-of-day memory
+// layout"): guests find things by start info, but old ones also rely on the order.
 import { MAX_GUEST_CMDLINE } from '../../abi/index.ts';
 import { VmmError } from '../../base/index.ts';
 import { isGuestRange } from '../image/guest-image.ts';

@@ -1,6 +1,6 @@
 // Fills in the page tables of a new domain. The hypervisor validates them like any other when the L4 is
 // pinned, so a mistake here is refused and does no harm.
-// Entries as Xen's own builder makes them: reference/xen-pv-abi.md 2.1.
+// Entries as Xen's own builder makes them: Xen 4.17, tools/libs/guest/xg_dom_x86.c; Intel SDM vol. 3A, section 4.5.
 import { Pte, PTES_PER_TABLE } from '../../x86/index.ts';
 import { frameOf, PAGE_SIZE, zeroedPage } from './guest-memory.ts';
 import type { DomainLayout, PageRange } from './layout.ts';

@@ -1,7 +1,7 @@
 // A guest image, ready for the domain builder: unpacked, its self-description read, defaults filled in and
 // every claim checked. Called by the lifecycle code with the bytes of the file an operator named; this is
 // where a defect gets the file's name and becomes a VmmError.
-// Rules for defaults: how Xen's own loader treats the same images (reference/guest-images.md).
+// Rules for defaults: how Xen's own loader treats the same images (Xen 4.17, tools/libs/guest/xg_dom_elfloader.c).
 import { isBzImage, unpackBzImage } from './bzimage.ts';
 import { freeBytes, MAX_IMAGE_BYTES, unpackWholeFile } from './decompressor.ts';
 import type { Decompressor } from './decompressor.ts';

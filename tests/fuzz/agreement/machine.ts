@@ -6,12 +6,13 @@ import {
   Cpu,
   type CpuState,
   type Engine,
+  type EngineTier,
   type ExitReason,
   Gpr,
   Rflags,
   type VcpuContext,
 } from '../../../src/engine/index.ts';
-import { createEngine, type EngineOptions, type EngineTier } from '../../../src/engine-wasm/index.ts';
+import { createEngine, type EngineOptions } from '../../../src/engine-wasm/index.ts';
 import { createMachineMemory, type MachineMemory } from '../../../src/machine/index.ts';
 import { Pte, PteHi, tableIndex } from '../../../src/x86/index.ts';
 import { addressOfPage, BASE, Frame, NOWHERE, NR_PAGES, PAGE, Page, properMapping } from './layout.ts';

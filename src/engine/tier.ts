@@ -1,6 +1,7 @@
-// The tiers of the engine: how guest code is run. Chosen by the operator when the engine is made.
+// The tiers in which an engine can run guest code. Chosen by the operator when the engine is made; the command line
+// takes them by these names.
 
-/** Names of the tiers, as the command line takes them. */
+/** Names of the tiers. */
 export const ENGINE_TIERS = ['interpreter', 'compiler', 'auto'] as const;
 
 /** `interpreter`: nothing is compiled; `compiler`: every block at its first entry; `auto`: what has become hot. */
