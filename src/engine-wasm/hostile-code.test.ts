@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { BareMachine, CODE, DATA, ROOT } from '../../tests/support/bare-machine.ts';
-import { mfn } from '../base/index.ts';
+import { mfn, vaddr } from '../base/index.ts';
 import { Exit } from '../engine/index.ts';
 import { Vector } from '../x86/index.ts';
 
@@ -114,4 +114,23 @@ test('hostile code: what runs over the end of the lower half does not go on in t
   m.code('48', last + 4095); // the first byte of an instruction
   assert.equal(m.run(), Exit.EXCEPTION);
   assert.equal(m.engine.exit.vector, Vector.GP, 'fetch');
+});
+
+test('hostile code: a call to an address that is not canonical does not find a link of an earlier mapping', () => {
+  const m = new BareMachine(1024, 'compiler');
+  m.map(DATA);
+  m.code('48 ff c1 c3', CODE + 0x1000); // inc %rcx; ret
+  m.code(`ff d0 ${INT3}`); // call *%rax
+  const call = (target: bigint): number => {
+    m.vcpu.state.rip = BigInt(CODE);
+    m.set({ RSP: BigInt(DATA + 0x800), RAX: target, RCX: 0n });
+    assert.equal(m.run(), Exit.EXCEPTION);
+    return m.engine.exit.vector;
+  };
+  for (let n = 0; n < 4; n++) assert.equal(call(BigInt(CODE + 0x1000)), Vector.BP);
+  m.engine.flushTlbPage(vaddr(DATA + 0x4000)); // counts mappings, in the upper 16 bits of the keys of links
+  for (let n = 1n; n < 32n; n++) {
+    assert.equal(call(BigInt(CODE + 0x1000) + (n << 48n)), Vector.GP);
+    assert.equal(m.get('RCX'), 0n);
+  }
 });

@@ -44,6 +44,11 @@ export function emitLinkedCall(e: CompilerEmitter, site: CallSite): void {
   const fails = f.block();
   f.get(depth).i32(MAX_DEPTH).op(W.i32GeS).unlikely().branchIf(fails);
   f.get(budget).i32(0).op(W.i32LeS).unlikely().branchIf(fails);
+  if (target === undefined) {
+    // the upper 16 bits of the address must not pretend to be another number of the mappings
+    f.get(rip).i64(16).op(W.i64Shl).i64(16).op(W.i64ShrS).get(rip);
+    f.op(W.i64Ne).unlikely().branchIf(fails);
+  }
   f.get(rip).i32(0).mem(M.i64Load, Word.LINK_KEY).op(W.i64Xor).tee(key);
   f.i32(0)
     .mem(M.i64Load, link + Link.KEY)
