@@ -29,6 +29,16 @@ test('engine: an endless loop ends with its budget', () => {
   assert.ok(m.engine.counters.instructions >= 1000);
 });
 
+test('engine: entries with a budget of one instruction get on', () => {
+  const m = new BareMachine();
+  m.code(`48 ff c0 eb 00 48 ff c0 ${INT3}`); // inc %rax; jmp .+2; inc %rax
+  m.set({ RAX: 0n });
+  let reason: number = Exit.BUDGET;
+  for (let n = 0; n < 10 && reason === Exit.BUDGET; n++) reason = m.engine.enter(m.vcpu, 1);
+  assert.equal(reason, Exit.EXCEPTION);
+  assert.equal(m.get('RAX'), 2n);
+});
+
 test('engine: a load from an unmapped page reports its address and leaves the registers', () => {
   const m = new BareMachine();
   m.code(`48 03 03 ${INT3}`); // add (%rbx),%rax

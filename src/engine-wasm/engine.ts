@@ -189,7 +189,8 @@ class WasmEngine implements Engine {
       record = 0;
       if (code !== ExitCode.DISPATCH) reason = this.#finish(code);
       left = i32[Word.BUDGET >> 2] - 1; // so that a guest which never completes an instruction still uses up its budget
-      if (code === ExitCode.DISPATCH && left > 0) {
+      const hasRun = left !== budget - 1; // else this is the first look, which is made however little there is
+      if (code === ExitCode.DISPATCH && (left > 0 || !hasRun)) {
         record = this.#source.find();
         left -= (this.#source.decodedBlocks - this.counters.decodedBlocks) * DECODE_COST;
         this.counters.decodedBlocks = this.#source.decodedBlocks;
