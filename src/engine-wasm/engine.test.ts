@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { BareMachine, CODE, DATA } from '../../tests/support/bare-machine.ts';
 import { mfn, vaddr } from '../base/index.ts';
-import { Access, Assist, Cpu, Exit, Rflags } from '../engine/index.ts';
+import { Access, Assist, Cpu, Exit, type ExitReason, Rflags } from '../engine/index.ts';
 import { PageFaultError, Pte, Vector } from '../x86/index.ts';
 
 const INT3 = 'cc';
@@ -303,4 +303,34 @@ test('engine: a page that is decoded for a region of another page leaves the wri
   assert.equal(m.run(), Exit.EXCEPTION);
   assert.equal(m.engine.exit.vector, Vector.BP);
   assert.equal(m.get('RAX') & 0xffn, 6n);
+});
+
+test('engine: a flush of the writes to a frame ends them at every address and in both modes', () => {
+  const m = new BareMachine();
+  const frame = m.map(DATA);
+  m.map(DATA + 0x1000, undefined, frame);
+  const other = m.map(DATA + 0x2000);
+  m.code(`88 03 88 83 00 10 00 00 88 83 00 20 00 00 ${INT3}`); // mov %al,(%rbx); mov %al,0x1000(%rbx); mov %al,0x2000(%rbx)
+  const stores = (mode: number, at = 0): ExitReason => {
+    m.set({ RAX: 7n, RBX: BigInt(DATA) });
+    m.vcpu.state.rip = BigInt(CODE + at);
+    m.vcpu.state.writeU32(Cpu.KERNEL_MODE, mode);
+    return m.run();
+  };
+  for (const mode of [0, 1]) stores(mode);
+  for (const page of [0, 0x1000, 0x2000])
+    m.memory.view.setUint32(
+      m.entry(DATA + page),
+      (page === 0x2000 ? other : frame) * 4096 + Pte.PRESENT + Pte.USER,
+      true,
+    );
+  m.engine.flushWritesTo(mfn(frame));
+  for (const mode of [0, 1]) {
+    for (const at of [0, 2]) {
+      assert.equal(stores(mode, at), Exit.EXCEPTION);
+      assert.equal(m.engine.exit.vector, Vector.PF);
+    }
+    stores(mode, 8);
+    assert.equal(m.engine.exit.vector, Vector.BP, 'nobody flushed the other frame');
+  }
 });

@@ -221,7 +221,7 @@ class WasmEngine implements Engine {
     try {
       this.exit.reason = this.#step();
     } finally {
-      this.#translation.flushPage(start); // whatever happened: no other flush knows of the override
+      this.#translation.endOverride(start); // whatever happened: no other flush knows of the override
     }
     return this.exit.reason;
   }
@@ -257,6 +257,10 @@ class WasmEngine implements Engine {
   flushTlb(): void {
     this.counters.tlbFlushes++;
     this.#translation.flush();
+  }
+
+  flushWritesTo(frame: Mfn): void {
+    this.#translation.flushWritesTo(addressOf(frame));
   }
 
   flushTlbPage(page: Vaddr): void {

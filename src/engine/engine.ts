@@ -66,6 +66,8 @@ export interface Engine {
 
   /** Forgets every cached translation of every vCPU. */
   flushTlb(): void;
+  /** Forgets the cached translations, of every vCPU and address, that let a frame be written. */
+  flushWritesTo(frame: Mfn): void;
   /** Forgets the cached translations of one page. */
   flushTlbPage(page: Vaddr): void;
 

@@ -104,6 +104,12 @@ export class FakeEngine implements Engine {
     for (const entries of this.#tlb.values()) entries.clear();
   }
 
+  flushWritesTo(frame: Mfn): void {
+    for (const entries of this.#tlb.values())
+      for (const [key, entry] of entries)
+        if (entry.frame === frame && entry.access === Access.WRITE) entries.delete(key);
+  }
+
   flushTlbPage(page: Vaddr): void {
     const start = page - (page % 4096);
     for (const entries of this.#tlb.values())

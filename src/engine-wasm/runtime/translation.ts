@@ -108,6 +108,29 @@ export class Translation {
     for (const tlb of [Tlb.WRITE, Tlb.WRITE + USER_TLB]) this.#empty(tlb);
   }
 
+  /** Forgets every translation that lets a frame be written. */
+  flushWritesTo(frameAddress: number): void {
+    const { u32 } = this.#memory;
+    const count = u32[Word.TLB_LOG_COUNT >> 2];
+    if (count > TLB_LOG_ENTRIES) {
+      for (const tlb of [Tlb.WRITE, Tlb.WRITE + USER_TLB]) {
+        for (let entry = tlb; entry < tlb + TLB_ENTRIES * TLB_ENTRY_SIZE; entry += TLB_ENTRY_SIZE)
+          if (u32[(entry >> 2) + 2] === frameAddress) this.#clear(entry);
+      }
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const entry = u32[(TLB_LOG >> 2) + i];
+      // A translation for reading alone may go too: another walk brings it back.
+      if (u32[(entry >> 2) + 2] === frameAddress) this.#clear(entry);
+    }
+  }
+
+  /** Takes back `override`: no fetch has gone through it, so links between compiled code stay. */
+  endOverride(page: number): void {
+    for (const tlb of [Tlb.READ, Tlb.WRITE]) this.#clear(tlb + this.#modeOffset() + entryOffset(page));
+  }
+
   /** Forgets one page in every TLB. */
   flushPage(address: number): void {
     for (const tlb of ALL_TLBS) this.#clear(tlb + entryOffset(address));

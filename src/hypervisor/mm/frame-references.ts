@@ -53,12 +53,12 @@ export function putWritableType(mm: MemoryState, frame: number): void {
 
 /**
  * Gives a frame without type references a type that forbids writes, with one type reference. Stale
- * writable translations are flushed: the stamp tells whether a flush happened since the last writable
- * mapping went away.
+ * writable translations of it are flushed: the stamp tells whether a flush of everything happened since the
+ * last writable mapping went away.
  */
 export function startReadOnlyType(mm: MemoryState, frame: number, type: FrameTypeValue): void {
   const { frames } = mm;
-  if (frames.type[frame] === FrameType.WRITABLE && frames.flushStamp[frame] === mm.flushClock) mm.flushTlb();
+  if (frames.type[frame] === FrameType.WRITABLE && frames.flushStamp[frame] === mm.flushClock) mm.flushWritesTo(frame);
   frames.type[frame] = type;
   frames.typeCount[frame] = 1;
 }

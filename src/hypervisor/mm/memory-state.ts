@@ -84,6 +84,11 @@ export class MemoryState {
     this.flushClock = (this.flushClock + 1) >>> 0;
   }
 
+  /** Forgets cached translations that let a frame be written. The clock stays: nothing else has been forgotten. @hot */
+  flushWritesTo(frame: number): void {
+    this.engine.flushWritesTo(frame as Mfn); // callers have checked it against the frame table
+  }
+
   /** Tells the engine that a frame was written behind its back. @hot */
   noteWrite(frame: number): void {
     const written = frame as Mfn; // callers have checked it against the frame table

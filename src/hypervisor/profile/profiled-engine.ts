@@ -69,6 +69,10 @@ export class ProfiledEngine implements Engine {
     this.#engine.flushTlb();
   }
 
+  flushWritesTo(frame: Mfn): void {
+    this.#engine.flushWritesTo(frame);
+  }
+
   flushTlbPage(page: Vaddr): void {
     this.#engine.flushTlbPage(page);
   }
