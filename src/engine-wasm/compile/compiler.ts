@@ -27,6 +27,7 @@ export interface CompiledImports {
   helper(record: number, index: number): number;
   string(record: number): number;
   readTsc(): void;
+  probe(address: bigint, access: number): number;
   lookup(rip: bigint, key: bigint, link: number): number;
   settle(code: number, expected: bigint, depth: number): number;
 }
@@ -225,6 +226,7 @@ export class Compiler implements CodeWatcher {
       helper: module.importFunction('helper', [i32, i32], [i32]),
       string: module.importFunction('string', [i32], [i32]),
       readTsc: module.importFunction('readTsc', [], []),
+      probe: module.importFunction('probe', [i64, i32], [i32]),
       lookup: module.importFunction('lookup', [i64, i64, i32], [i32]),
       settle: module.importFunction('settle', [i32, i64, i32], [i32]),
       compiledType: type,

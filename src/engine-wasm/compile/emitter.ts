@@ -3,7 +3,7 @@
 // written back in its one epilogue; other registers stay in the state block.
 
 import { bug } from '../../base/index.ts';
-import { Cpu } from '../../engine/index.ts';
+import { Access, Cpu } from '../../engine/index.ts';
 import { HELPER_COST } from '../interpret/control.ts';
 import {
   type AccessCallees,
@@ -28,6 +28,7 @@ import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
 
 const NR_TEMPS = 16;
+const PAGE_SIZE = 4096;
 
 /** Local variables of a compiled function; the first three are its parameters. */
 export interface CompiledLocals extends AccessLocals {
@@ -50,6 +51,8 @@ export interface CompilerCallees extends AccessCallees {
   readonly string: number;
   /** () */
   readonly readTsc: number;
+  /** See `addProbe`. */
+  readonly probe: number;
   /** See `addLookup` and `addSettle`. */
   readonly lookup: number;
   readonly settle: number;
@@ -439,26 +442,38 @@ export class CompilerEmitter implements AccessEmitter {
   /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
   emitPrologue(into: FunctionBuilder): void {
     const { budget, codePage } = this.locals;
-    const { tlbDisplacement, pages, entry } = this.#region;
+    const { tlbDisplacement, pages, entry: place } = this.#region;
     const fits = into.block();
     const refuses = into.block();
     const isKernel = tlbDisplacement === 0 ? 1 : 0;
     into.i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).i32(isKernel).op(W.i32Ne).unlikely().branchIf(refuses);
     for (const { distance, frame } of pages) {
       if (distance === 0) continue; // whoever calls has looked
-      into.get(codePage).i64(distance).op(W.i64Add).tee(this.locals.address);
-      pushTlbEntry(into, this.locals.address);
-      into.tee(this.locals.entry).mem(M.i64Load, Tlb.EXECUTE + tlbDisplacement);
-      into.op(W.i64Ne).unlikely().branchIf(refuses);
-      into.get(this.locals.entry).mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME + tlbDisplacement);
+      const { address, entry } = this.locals;
+      into.get(codePage).i64(distance).op(W.i64Add).set(address);
+      pushTlbEntry(into, address);
+      into.set(entry);
+      const found = into.block();
       into
-        .i32(frame * 4096)
+        .get(entry)
+        .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME + tlbDisplacement)
+        .i32(frame * PAGE_SIZE);
+      into
+        .op(W.i32Eq)
+        .get(address)
+        .get(entry)
+        .mem(M.i64Load, Tlb.EXECUTE + tlbDisplacement);
+      into.op(W.i64Eq).op(W.i32And).branchIf(found);
+      into.get(address).i32(Access.EXECUTE).call(this.callees.probe);
+      into
+        .i32(frame * PAGE_SIZE)
         .op(W.i32Ne)
         .unlikely()
         .branchIf(refuses);
+      into.end();
     }
     into.branch(fits).end();
-    into.i32(0).get(codePage).i64(entry).op(W.i64Add).mem(M.i64Store, Cpu.RIP);
+    into.i32(0).get(codePage).i64(place).op(W.i64Add).mem(M.i64Store, Cpu.RIP);
     into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.REFUSED).return();
     into.end();
     this.#quickFloats.emitPrologue(into);

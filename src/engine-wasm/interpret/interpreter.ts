@@ -27,7 +27,7 @@ import { addBulkString } from './bulk-string.ts';
 import { addEnter } from './enter.ts';
 import { emitMemoryAccess } from './memory-access.ts';
 import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
-import { addWalk } from './page-walk.ts';
+import { addProbe, addWalk } from './page-walk.ts';
 import { isOutOfLine } from './out-of-line.ts';
 import { addSlowPaths } from './slow-paths.ts';
 import { addTransitions } from './transitions.ts';
@@ -68,6 +68,8 @@ export interface InterpreterExports {
   readonly slowStore: (bytes: number) => number;
   /** Runs a string instruction, for compiled code. @returns 0 or an `ExitCode` */
   readonly string: (record: number) => number;
+  /** See `addProbe`. */
+  readonly probe: (address: bigint, access: number) => number;
   /** See `addLookup` and `addSettle`. */
   readonly lookup: (rip: bigint, key: bigint, link: number) => number;
   readonly settle: (code: number, expected: bigint, depth: number) => number;
@@ -107,6 +109,7 @@ export function buildInterpreter(
   const string = addBulkString(module, walk, slowString);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);
+  const probe = addProbe(module);
   const lookup = addLookup(module, walk, counted);
   const settle = addSettle(module, lookup);
   const callees: Callees = {
@@ -129,6 +132,7 @@ export function buildInterpreter(
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
   module.exportFunction('slowStore', slow.slowStore);
+  module.exportFunction('probe', probe);
   module.exportFunction('lookup', lookup);
   module.exportFunction('settle', settle);
   const runIndex = module.addFunction(runType, run);

@@ -60,9 +60,27 @@ export function addWalk(module: ModuleBuilder, counted: boolean): number {
   return index;
 }
 
+/**
+ * Adds `probe(address: i64, access: i32) -> i32` to a module: the machine address of the frame that a page is mapped to, when a
+ * walk for the access would change nothing but the TLB, which then has it; else -1. @returns its function index
+ */
+export function addProbe(module: ModuleBuilder): number {
+  const walk = new WalkEmitter(true);
+  walk.checkCanonical();
+  walk.findRoot();
+  walk.readEntries();
+  walk.checkRights();
+  walk.checkAccessed();
+  walk.fillTlbs();
+  walk.pushFrame();
+  return module.addFunction(module.type([i64, i32], [i32]), walk.f);
+}
+
 /** Emits the steps of a walk, in the order of `addWalk`; its fields are the function's locals. */
 class WalkEmitter {
   readonly f = new FunctionBuilder(2);
+  /** Faults are not recorded: the walk only tries. */
+  readonly #isProbe: boolean;
   readonly #address = 0;
   readonly #access = 1;
   readonly #table = this.f.local(i32);
@@ -78,6 +96,10 @@ class WalkEmitter {
   readonly #own = this.f.local(i32);
   readonly #pointers = [this.f.local(i32), this.f.local(i32), this.f.local(i32), this.f.local(i32)];
   readonly #entries = [this.f.local(i64), this.f.local(i64), this.f.local(i64), this.f.local(i64)];
+
+  constructor(isProbe = false) {
+    this.#isProbe = isProbe;
+  }
 
   checkCanonical(): void {
     const f = this.f;
@@ -167,6 +189,19 @@ class WalkEmitter {
     f.end();
   }
 
+  /** Gives up where a walk would set an accessed bit. */
+  checkAccessed(): void {
+    const f = this.f;
+    f.get(this.#own).get(this.#all).op(W.i32WrapI64).i32(Pte.ACCESSED).op(W.i32And).op(W.i32Or).op(W.i32Eqz).if();
+    this.#fault(() => f.i32(0));
+    f.end();
+  }
+
+  /** Pushes what a probe returns. */
+  pushFrame(): void {
+    this.f.get(this.#frame);
+  }
+
   /** Fills the TLBs that the access gives a right to; a frame with decoded code does not enter the write TLB. */
   fillTlbs(): void {
     const f = this.f;
@@ -231,6 +266,10 @@ class WalkEmitter {
 
   #fault(pushCode: () => void): void {
     const f = this.f;
+    if (this.#isProbe) {
+      f.i32(-1).return();
+      return;
+    }
     f.i32(0);
     pushCode();
     f.mem(M.i32Store, Word.FAULT_CODE);
