@@ -10,7 +10,6 @@ import { C, M, W } from '../wasm/instructions.ts';
 
 const STATE_END = Math.max(...Object.values(Word)) + 1;
 const MOST_INDENT = 24;
-const NR_PARAMETERS = 2;
 
 const LOADS: ReadonlySet<number> = new Set([M.i32Load, M.i64Load, M.v128Load]);
 const STORES: ReadonlySet<number> = new Set([M.i32Store, M.i64Store, M.v128Store]);
@@ -52,7 +51,8 @@ class FunctionPrinter {
     const { locals, instructions } = readBody(this.#code.body());
     const unlikely = new Set(this.#code.unlikelyOffsets());
     this.#nameLocals(instructions, marks[0]?.at ?? Infinity, marks.at(-1)?.at ?? Infinity);
-    this.#lines.push(`(func (param i32 i32) (result i32)`, `  (local ${locals.join(' ')})`);
+    const parameters = Array.from({ length: this.#code.nrParameters }, (_, n) => ` (param $${n})`);
+    this.#lines.push(`(func${parameters.join('')} (result i32)`, `  (local ${locals.join(' ')})`);
     let mark = 0;
     for (const instruction of instructions) {
       for (; (marks[mark]?.at ?? Infinity) <= instruction.at; mark++)
@@ -82,7 +82,7 @@ class FunctionPrinter {
     const number = Number(local.operands[0]);
     const [memory, offset] = access.operands;
     const name = stateName(Number(offset));
-    if (memory !== 0 || name === undefined || number < NR_PARAMETERS || this.#names.has(number)) return;
+    if (memory !== 0 || name === undefined || number < this.#code.nrParameters || this.#names.has(number)) return;
     this.#names.set(number, name);
   }
 

@@ -24,14 +24,15 @@ const MEMORY_FILL = 0xfc0b;
 export class FunctionBuilder {
   readonly #code = new Bytes();
   readonly #locals: ValueTypeCode[] = [];
-  readonly #nrParameters: number;
+  /** Local variables before the declared ones. */
+  readonly nrParameters: number;
   #marks: Mark[] | undefined;
   /** Offsets in the code of branches that are hardly ever taken. */
   #unlikely: number[] = [];
   #depth = 0;
 
   constructor(nrParameters: number) {
-    this.#nrParameters = nrParameters;
+    this.nrParameters = nrParameters;
   }
 
   /** Bytes of code so far. */
@@ -58,7 +59,7 @@ export class FunctionBuilder {
   /** Declares a local variable and returns its index. */
   local(type: ValueTypeCode): number {
     this.#locals.push(type);
-    return this.#nrParameters + this.#locals.length - 1;
+    return this.nrParameters + this.#locals.length - 1;
   }
 
   /** Appends an instruction of `W`. */
