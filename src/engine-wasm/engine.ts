@@ -23,7 +23,12 @@ import { Vector } from '../x86/index.ts';
 import { CodeCache } from './cache/code-cache.ts';
 import { CodeSource } from './cache/code-source.ts';
 import { readCounts } from './interpret/count.ts';
-import { buildInterpreter, type InterpreterExports, type RuntimeImports } from './interpret/interpreter.ts';
+import {
+  buildInterpreter,
+  placeRareWays,
+  type InterpreterExports,
+  type RuntimeImports,
+} from './interpret/interpreter.ts';
 import { BlockFinder } from './compile/block-finder.ts';
 import { Compiler, type CompilerPolicy } from './compile/compiler.ts';
 import { Dumper, type Dumps } from './dump/dumper.ts';
@@ -145,6 +150,7 @@ class WasmEngine implements Engine {
     const tierPolicy = POLICIES[tier];
     if (tierPolicy !== undefined) {
       const policy = threshold === undefined ? tierPolicy : { ...tierPolicy, threshold };
+      placeRareWays(instance.exports, OPERATIONS.length);
       this.#compiler = new Compiler(
         memory,
         machine.memory,

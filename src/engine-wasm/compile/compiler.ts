@@ -7,7 +7,7 @@ import { compiledType } from '../interpret/linkage.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { MAX_COMPILED, MEMORY0_SIZE, Word } from '../runtime/layout.ts';
+import { MAX_COMPILED, MEMORY0_SIZE, TABLE_SIZE, Word } from '../runtime/layout.ts';
 import { cutLinks } from '../runtime/link-key.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { ValueType } from '../wasm/instructions.ts';
@@ -217,7 +217,7 @@ export class Compiler implements CodeWatcher {
     const machinePages = this.#machine.buffer.byteLength / WASM_PAGE;
     module.importMemory('state', { initial: nrPages, maximum: nrPages, shared: false });
     module.importMemory('machine', { initial: machinePages, maximum: machinePages, shared: true });
-    module.importTable('compiled', MAX_COMPILED);
+    module.importTable('compiled', TABLE_SIZE);
     const type = compiledType(module);
     const callees: CompilerCallees = {
       slowLoad: module.importFunction('slowLoad', [i32], [i32]),
@@ -230,6 +230,7 @@ export class Compiler implements CodeWatcher {
       lookup: module.importFunction('lookup', [i64, i64, i32], [i32]),
       settle: module.importFunction('settle', [i32, i64, i32], [i32]),
       compiledType: type,
+      operationType: module.type([i32, i32], [i32]),
     };
     const code = compile(callees);
     module.exportFunction(EXPORT, module.addFunction(type, code));

@@ -13,14 +13,15 @@ import {
   TLB_FRAME,
 } from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
+import { PACKED_DOUBLE, PACKED_SINGLE, pushDenormal } from '../ir/operations/packed-precision.ts';
 import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { Tlb, Word } from '../runtime/layout.ts';
+import { MAX_COMPILED, Tlb, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
-import type { FlagUse } from './flag-use.ts';
+import { FLAG_USES, type FlagUse } from './flag-use.ts';
 import { type GprUse, NR_GPR } from './gpr-use.ts';
-import type { OrdinaryNumbers } from './ordinary-numbers.ts';
+import { type OrdinaryNumbers, promisedLanes } from './ordinary-numbers.ts';
 import { QuickFloats } from './quick-floats.ts';
 import { readLocal, writeLocal } from './register-part.ts';
 import type { Region } from './region.ts';
@@ -58,6 +59,8 @@ export interface CompilerCallees extends AccessCallees {
   readonly settle: number;
   /** Type of compiled functions. */
   readonly compiledType: number;
+  /** Type of operations that are run out of line: (record, budget) -> 0, or the exit code to leave with. */
+  readonly operationType: number;
 }
 
 /** What a region's records do with registers. */
@@ -76,6 +79,7 @@ type Scratch = Pick<AccessEmitter, 'i64' | 'i32'>;
 
 /** Emits operands as locals and constants. */
 export class CompilerEmitter implements AccessEmitter {
+  readonly hasRareOutOfLine = true;
   readonly f: FunctionBuilder;
   readonly callees: CompilerCallees;
   readonly locals: CompiledLocals;
@@ -286,15 +290,57 @@ export class CompilerEmitter implements AccessEmitter {
     this.#quickFloats.pushEnd(bits);
   }
 
-  isOrdinary(field: Field, bits: 32 | 64, scalar: boolean): boolean {
+  hasNoDenormals(field: Field, bits: 32 | 64, scalar: boolean): boolean {
     return this.ordinary?.isKnown(this.field(field), bits, scalar) ?? false;
   }
 
-  /** Rare, so that the interpreter does it: a call from here would have the registers spilled all around it. */
+  /** Calls the interpreter's function of the operation, which sees and changes its operands, flags and MXCSR in the state block. */
   fallBack(): void {
+    const { f, record } = this;
+    const { budget, code } = this.locals;
+    const { u16 } = this.#memory;
+    const vectors = vectorOf(this.field('a')) | vectorOf(this.field('b'));
     this.#chargeHelper();
     this.markRecord();
-    this.#resumeAt(this.record);
+    for (const field of ['a', 'b'] as const)
+      this.#syncGeneral(field, (local, slot) => f.i32(0).get(local).mem(M.i64Store, slot));
+    this.#vectors.aroundCall(vectors, () => {
+      f.i32(record).get(budget);
+      f.i32(MAX_COMPILED + u16[record >> 1])
+        .callIndirect(this.callees.operationType)
+        .set(code);
+    });
+    this.#syncGeneral('a', (local, slot) => f.i32(0).mem(M.i64Load, slot).set(local));
+    this.#quickFloats.mxcsrChanged(f);
+    f.get(code).if();
+    this.leaveWith(() => f.get(code));
+    f.end();
+    if (FLAG_USES[u16[record >> 1]].wantsFlags) this.#loadFlags(f); // only now: a fault leaves the flags as they are
+    this.#leaveWithDenormals(u16[record >> 1]);
+  }
+
+  /** Leaves when the result of the operation, which is complete, is denormal: it is not expected to be. */
+  #leaveWithDenormals(opcode: number): void {
+    const { f } = this;
+    const lanes = promisedLanes(opcode);
+    if (lanes === undefined) return;
+    const [result] = this.v128;
+    const wide = lanes.bits === 64;
+    this.read('a', M.v128Load);
+    f.set(result);
+    pushDenormal(this, wide ? PACKED_DOUBLE : PACKED_SINGLE, result);
+    f.op(wide ? W.i64x2Bitmask : W.i32x4Bitmask);
+    if (lanes.scalar) f.i32(1).op(W.i32And);
+    f.if();
+    this.resumeBehind();
+    f.end();
+  }
+
+  /** Does something with the local of a general register or temporary that is an operand. */
+  #syncGeneral(field: Field, move: (local: number, slot: number) => void): void {
+    const slot = this.field(field) & ~7;
+    const local = this.#vectors.holds(slot) ? -1 : this.#localOf(slot, false);
+    if (local >= 0) move(local, slot);
   }
 
   #chargeHelper(): void {
@@ -486,6 +532,10 @@ export class CompilerEmitter implements AccessEmitter {
         f.i32(0)
           .mem(M.i64Load, Cpu.GPR + n * 8)
           .set(this.#gpr[n]);
+    this.#loadFlags(f);
+  }
+
+  #loadFlags(f: FunctionBuilder): void {
     f.i32(0).mem(M.i64Load, Cpu.FLAG_RESULT).set(this.#flagResult);
     f.i32(0).mem(M.i32Load, Cpu.FLAG_AUX).set(this.#flagAux);
   }

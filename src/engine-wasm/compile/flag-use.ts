@@ -27,6 +27,7 @@ const LAZY =
   /^((add|adc|sub|sbb|cmp|and|or|xor|test)(8|16|32|64)i?|(inc|dec|neg)(8|16|32|64)|(shl|shr|sar)(8|16|32|64)i)$/;
 
 class NotingEmitter implements OpEmitter {
+  readonly hasRareOutOfLine = false;
   readonly f = new FunctionBuilder(0);
   readonly i64 = [0, 1, 2, 3, 4, 5] as const;
   readonly i32 = [6, 7, 8, 9] as const;
@@ -87,7 +88,7 @@ class NotingEmitter implements OpEmitter {
     this.#note();
   }
 
-  isOrdinary(): boolean {
+  hasNoDenormals(): boolean {
     return false;
   }
 

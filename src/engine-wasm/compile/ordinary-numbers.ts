@@ -1,6 +1,6 @@
-// Which vector registers are known to hold numbers that the quick path of floating point operations need not look at:
-// finite and not denormal, as the results of arithmetic are in compiled code, which leaves where they are not. Found for
-// the beginning of each node from all ways to it, then followed record by record.
+// Which vector registers are known to hold no denormal numbers, so that the quick path of arithmetic need not look at
+// them: what else is not ordinary shows in the result. Results of arithmetic are not denormal in compiled code, which is
+// left where they are. Found for the beginning of each node from all ways to it, then followed record by record.
 
 import { opcodeOf, OPERATIONS } from '../ir/operations.ts';
 import type { LaneBits } from '../ir/operations/ordinary.ts';
@@ -48,6 +48,14 @@ const EFFECTS: readonly Effect[] = OPERATIONS.map(
   ({ name }) => MOVES[name] ?? RESULTS.find(([pattern]) => pattern.test(name))?.[1],
 );
 const VZERO = opcodeOf('vzero');
+
+/** In which lanes a result of an operation is not denormal: where `fallBack` has to see to it. */
+export function promisedLanes(opcode: number): { readonly bits: LaneBits; readonly scalar: boolean } | undefined {
+  const effect = EFFECTS[opcode];
+  if (typeof effect !== 'object') return undefined;
+  const bits = effect.includes('lowestDouble') ? 64 : 32;
+  return { bits, scalar: effect.length === 1 };
+}
 
 /** What is known at the place that has been come to. */
 export class OrdinaryNumbers {

@@ -14,6 +14,7 @@ import type { AccessEmitter } from './memory-access.ts';
 
 /** Emits operands as loads from the current record and from memory 0. */
 export class InterpreterEmitter implements AccessEmitter {
+  readonly hasRareOutOfLine = false;
   readonly f: FunctionBuilder;
   readonly locals: Locals;
   readonly callees: Callees;
@@ -91,7 +92,7 @@ export class InterpreterEmitter implements AccessEmitter {
     pushEnd(this, bits);
   }
 
-  isOrdinary(): boolean {
+  hasNoDenormals(): boolean {
     return false;
   }
 

@@ -4,6 +4,7 @@
 
 import { Access, Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
+import { operandUse } from '../ir/operand-use.ts';
 import type { Operation } from '../ir/operation.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
@@ -11,6 +12,7 @@ import {
   BLOCK_TABLE,
   MAX_COMPILED,
   MEMORY0_SIZE,
+  TABLE_SIZE,
   Tlb,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -127,7 +129,11 @@ export function buildInterpreter(
       .map((operation) => [operation, module.addFunction(runType, buildOutOfLine(operation, callees))]),
   );
   const run = buildRun(operations, outOfLine, callees, counted);
-  module.exportTable('compiled', MAX_COMPILED);
+  module.exportTable('compiled', TABLE_SIZE);
+  operations.forEach((operation, number) => {
+    const index = outOfLine.get(operation);
+    if (index !== undefined && operandUse(operation).fallsBack) module.exportFunction(rareWay(number), index);
+  });
   module.exportFunction('string', string);
   module.exportFunction('slowLoad', slow.slowLoad);
   module.exportFunction('slowLoadForWrite', slow.slowLoadForWrite);
@@ -140,6 +146,20 @@ export function buildInterpreter(
   const transitions = addTransitions(module, walk);
   module.exportFunction('enter', addEnter(module, { ...transitions, run: runIndex, walk }));
   return module.encode();
+}
+
+/** Name that an operation is exported by when compiled code runs its rare ways out of line. */
+function rareWay(opcode: number): string {
+  return `operation${opcode}`;
+}
+
+/** Puts the operations that compiled code runs out of line into their places in the table of functions. @param exports - of the interpreter */
+export function placeRareWays(exports: WebAssembly.Instance['exports'], nrOperations: number): void {
+  const table = exports['compiled'] as WebAssembly.Table; // what `buildInterpreter` exports
+  for (let opcode = 0; opcode < nrOperations; opcode++) {
+    const rare = exports[rareWay(opcode)];
+    if (rare !== undefined) table.set(MAX_COMPILED + opcode, rare);
+  }
 }
 
 /** True for the last operation of a group. */

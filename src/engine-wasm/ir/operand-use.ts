@@ -22,10 +22,13 @@ export interface OperandUse {
   /** Lanes of a quick floating point path. */
   readonly quickLanes: ReadonlySet<32 | 64>;
   readonly canRaise: boolean;
+  /** It has rare ways that compiled code runs out of line. */
+  readonly fallsBack: boolean;
 }
 
 /** Takes notes of what an emission uses. */
 class NotingEmitter implements OpEmitter {
+  readonly hasRareOutOfLine = false;
   readonly f = new FunctionBuilder(0);
   readonly i64 = [0, 1, 2, 3, 4, 5] as const;
   readonly i32 = [6, 7, 8, 9] as const;
@@ -39,6 +42,7 @@ class NotingEmitter implements OpEmitter {
   usesImmediate = false;
   setsFlags = false;
   canRaise = false;
+  fallsBack = false;
 
   read(field: Field): void {
     this.reads.add(field);
@@ -84,12 +88,12 @@ class NotingEmitter implements OpEmitter {
     this.quickLanes.add(bits);
   }
 
-  isOrdinary(): boolean {
+  hasNoDenormals(): boolean {
     return false;
   }
 
   fallBack(): void {
-    this.canRaise = true;
+    this.canRaise = this.fallsBack = true;
   }
 
   callHelper(): void {

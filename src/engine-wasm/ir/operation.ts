@@ -37,9 +37,11 @@ export interface OpEmitter {
   ordinaryBias(bits: 32 | 64): void;
   /** Pushes the other one, which goes with MXCSR. */
   ordinaryEnd(bits: 32 | 64): void;
-  /** True when the slot named by a field is known to hold numbers that are finite and not denormal. @param scalar - only in its lowest lane */
-  isOrdinary(field: Field, bits: 32 | 64, scalar: boolean): boolean;
-  /** Lets the exact helper, called with the operation's a, b and c, do all of the operation: nothing has been written yet. */
+  /** True when the slot named by a field is known to hold no denormal numbers. @param scalar - in its lowest lane */
+  hasNoDenormals(field: Field, bits: 32 | 64, scalar: boolean): boolean;
+  /** True when `fallBack` does all that is rare, so that only the usual path of an operation is emitted before. */
+  readonly hasRareOutOfLine: boolean;
+  /** Does all of the operation, of which nothing has been done yet: with the exact helper, which gets its a, b and c. */
   fallBack(index: number): void;
   /** Calls a runtime helper with the operation's a, b and argument (c and d, as one number); leaves the code when it reports an exception. */
   callHelper(index: number): void;

@@ -69,6 +69,9 @@ export const NO_PAGE = 0x7fff_0000_0000_0000n;
 /** Places of the table of compiled functions. */
 export const MAX_COMPILED = 16384;
 
+/** Places of that table in all: behind those of compiled functions stand operations that compiled code runs out of line, by opcode. */
+export const TABLE_SIZE = MAX_COMPILED + 1024;
+
 /** One byte per machine frame: 1 when decoded code of it exists. */
 export const CODE_MAP = 0x100000;
 

@@ -11,13 +11,15 @@ import type { OpEmitter } from '../operation.ts';
 /** MXCSR bits. Intel SDM vol. 1, figure 10-3. */
 export const Mxcsr = {
   PE: 1 << 5,
+  DAZ: 1 << 6,
   MASKS: 0x3f << 7,
   PM: 1 << 12,
   RC: 3 << 13,
+  FTZ: 1 << 15,
 } as const;
 
 /**
- * Emits fast paths with the exact helper behind them.
+ * Emits fast paths, the usual one first, with the exact helper behind them.
  * @param helper - name of the runtime helper; it gets the record's a, b and c
  * @param paths - each emits a path and branches to the label it is given, the beginning of the next or of the helper's
  *   call, while it has written nothing
@@ -25,7 +27,7 @@ export const Mxcsr = {
 export function emitGuarded(e: OpEmitter, helper: string, ...paths: readonly ((otherwise: Label) => void)[]): void {
   const f = e.f;
   const done = f.block();
-  for (const path of paths) {
+  for (const path of e.hasRareOutOfLine ? paths.slice(0, 1) : paths) {
     const otherwise = f.block();
     path(otherwise);
     f.branch(done);

@@ -41,8 +41,8 @@ export function pushEnd(e: Pick<OpEmitter, 'f'>, bits: LaneBits): void {
     .op(W.select);
 }
 
-/** Those vector locals that hold an operand of which nothing is known. @param operands - by field */
-export function unknownOperands(
+/** Those vector locals that hold an operand which may be denormal. @param operands - by field */
+export function unsureOperands(
   e: OpEmitter,
   bits: LaneBits,
   scalar: boolean,
@@ -50,8 +50,8 @@ export function unknownOperands(
 ): number[] {
   const { a, b } = operands;
   const list: number[] = [];
-  if (a !== undefined && !e.isOrdinary('a', bits, scalar)) list.push(a);
-  if (b !== undefined && !e.isOrdinary('b', bits, scalar)) list.push(b);
+  if (a !== undefined && !e.hasNoDenormals('a', bits, scalar)) list.push(a);
+  if (b !== undefined && !e.hasNoDenormals('b', bits, scalar)) list.push(b);
   return list;
 }
 

@@ -8,6 +8,7 @@
 import type { Label } from '../../wasm/function-builder.ts';
 import { L, M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
+import { emitExceptional, type ExceptionalOperation } from './exceptional.ts';
 import {
   DOUBLE,
   emitGuarded,
@@ -23,7 +24,8 @@ import {
   scalarLocals,
   SINGLE,
 } from './float-guard.ts';
-import { requireOrdinary, unknownOperands } from './ordinary.ts';
+import { requireOrdinary, unsureOperands } from './ordinary.ts';
+import { PACKED_DOUBLE, PACKED_SINGLE } from './packed-precision.ts';
 import { writeZeroAndCarry } from './simd-state.ts';
 
 /**
@@ -45,14 +47,18 @@ export function simdFloatOperations(): Operation[] {
         emit: (e) => emitGuarded(e, `sse.${full}`, ...paths.map((path) => (next: Label) => path(e, next))),
       });
     };
+    const exceptional =
+      (operation: ExceptionalOperation): Path =>
+      (e, slow) =>
+        emitScalarExceptional(e, p, operation, slow);
     const quick =
       (code: number): Path =>
       (e, careful) =>
         emitQuick(e, p, code, careful);
-    add('add', quick(p.op.add), (e, slow) => emitSum(e, p, false, slow));
-    add('sub', quick(p.op.sub), (e, slow) => emitSum(e, p, true, slow));
-    add('mul', quick(p.op.mul), (e, slow) => emitProduct(e, p, slow));
-    add('div', quick(p.op.div), (e, slow) => emitQuotient(e, p, slow));
+    add('add', quick(p.op.add), (e, slow) => emitSum(e, p, false, slow), exceptional('add'));
+    add('sub', quick(p.op.sub), (e, slow) => emitSum(e, p, true, slow), exceptional('sub'));
+    add('mul', quick(p.op.mul), (e, slow) => emitProduct(e, p, slow), exceptional('mul'));
+    add('div', quick(p.op.div), (e, slow) => emitQuotient(e, p, slow), exceptional('div'));
     add(
       'sqrt',
       (e, careful) => emitQuickRoot(e, p, careful),
@@ -70,11 +76,15 @@ export function simdFloatOperations(): Operation[] {
     );
     add('cmp', (e, slow) => emitCompare(e, p, slow));
     for (const name of ['comi', 'ucomi']) {
-      add(
-        name,
-        (e, careful) => emitQuickCompareToFlags(e, p, careful),
-        (e, slow) => emitCompareToFlags(e, p, slow),
-      );
+      add(name, (e, slow) => {
+        // zeros are compared with often enough to have the careful way in compiled code too
+        const done = e.f.block();
+        const careful = e.f.block();
+        emitQuickCompareToFlags(e, p, careful);
+        e.f.branch(done).end();
+        emitCompareToFlags(e, p, slow);
+        e.f.end();
+      });
     }
   }
   return list;
@@ -110,8 +120,21 @@ function emitQuick(e: OpEmitter, p: Precision, code: number, careful: Label): vo
     pushLowest(e, p, y);
     e.f.op(code);
   });
-  requireOrdinary(e, p.bits, unknownOperands(e, p.bits, true, { a: x, b: y }), [r], true, careful);
+  requireOrdinary(e, p.bits, unsureOperands(e, p.bits, true, { a: x, b: y }), [r], true, careful);
   e.write('a', M.v128Store, () => e.f.get(r));
+}
+
+/** On vectors that have the two operands in all lanes. */
+function emitScalarExceptional(e: OpEmitter, p: Precision, operation: ExceptionalOperation, slow: Label): void {
+  const packed = p.bits === 64 ? PACKED_DOUBLE : PACKED_SINGLE;
+  const [x, y, r] = e.v128;
+  const load = p.bits === 64 ? M.f64Load : M.f32Load;
+  e.read('a', load);
+  e.f.op(packed.op.splat).set(x);
+  e.read('b', load);
+  e.f.op(packed.op.splat).set(y);
+  emitExceptional(e, packed, operation, slow);
+  e.write('a', p.bits === 64 ? M.f64Store : M.f32Store, () => pushLowest(e, p, r));
 }
 
 function emitQuickRoot(e: OpEmitter, p: Precision, careful: Label): void {
@@ -121,14 +144,14 @@ function emitQuickRoot(e: OpEmitter, p: Precision, careful: Label): void {
     pushLowest(e, p, y);
     e.f.op(p.op.sqrt);
   });
-  requireOrdinary(e, p.bits, unknownOperands(e, p.bits, true, { b: y }), [r], true, careful);
+  requireOrdinary(e, p.bits, unsureOperands(e, p.bits, true, { b: y }), [r], true, careful);
   e.write('a', M.v128Store, () => e.f.get(r));
 }
 
 function emitQuickExtreme(e: OpEmitter, p: Precision, compare: number, careful: Label): void {
   const [x, y, r] = e.v128;
   readVectors(e);
-  requireOrdinary(e, p.bits, [], unknownOperands(e, p.bits, true, { a: x, b: y }), true, careful);
+  requireOrdinary(e, p.bits, [], [x, y], true, careful);
   replaceLowest(e, p, () => {
     for (const local of [x, y, x, y]) pushLowest(e, p, local);
     e.f.op(compare).op(W.select);
@@ -139,7 +162,7 @@ function emitQuickExtreme(e: OpEmitter, p: Precision, compare: number, careful: 
 function emitQuickCompareToFlags(e: OpEmitter, p: Precision, careful: Label): void {
   const [x, y] = e.v128;
   readVectors(e);
-  requireOrdinary(e, p.bits, [], unknownOperands(e, p.bits, true, { a: x, b: y }), true, careful);
+  requireOrdinary(e, p.bits, [], [x, y], true, careful);
   writeComparison(
     e,
     p,

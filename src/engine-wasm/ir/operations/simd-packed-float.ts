@@ -4,82 +4,11 @@
 import type { Label } from '../../wasm/function-builder.ts';
 import { M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
+import { emitExceptional, emitUnorderedFlags, type ExceptionalOperation } from './exceptional.ts';
 import { emitGuarded, requireStickyMode } from './float-guard.ts';
-import { type LaneBits, requireOrdinary, unknownOperands } from './ordinary.ts';
+import { type LaneBits, requireOrdinary, unsureOperands } from './ordinary.ts';
+import { PACKED_DOUBLE, PACKED_SINGLE, type PackedPrecision, pushDenormal, pushZero } from './packed-precision.ts';
 import { repeat } from './simd-integer.ts';
-
-/** The instructions and constants of one packed precision. */
-interface PackedPrecision {
-  readonly suffix: 'ps' | 'pd';
-  readonly laneBytes: 4 | 8;
-  readonly minNormal: readonly number[];
-  readonly twiceMinNormal: readonly number[];
-  readonly infinity: readonly number[];
-  /** The sign bit of even lanes. */
-  readonly evenSign: readonly number[];
-  readonly op: {
-    readonly abs: number;
-    readonly add: number;
-    readonly sub: number;
-    readonly mul: number;
-    readonly div: number;
-    readonly sqrt: number;
-    readonly eq: number;
-    readonly ne: number;
-    readonly lt: number;
-    readonly le: number;
-    readonly gt: number;
-    readonly ge: number;
-  };
-}
-
-/** Four single-precision lanes. */
-const PACKED_SINGLE: PackedPrecision = {
-  suffix: 'ps',
-  laneBytes: 4,
-  minNormal: repeat([0, 0, 0x80, 0x00]),
-  twiceMinNormal: repeat([0, 0, 0x00, 0x01]),
-  infinity: repeat([0, 0, 0x80, 0x7f]),
-  evenSign: repeat([0, 0, 0, 0x80, 0, 0, 0, 0]),
-  op: {
-    abs: W.f32x4Abs,
-    add: W.f32x4Add,
-    sub: W.f32x4Sub,
-    mul: W.f32x4Mul,
-    div: W.f32x4Div,
-    sqrt: W.f32x4Sqrt,
-    eq: W.f32x4Eq,
-    ne: W.f32x4Ne,
-    lt: W.f32x4Lt,
-    le: W.f32x4Le,
-    gt: W.f32x4Gt,
-    ge: W.f32x4Ge,
-  },
-};
-
-/** Two double-precision lanes. */
-const PACKED_DOUBLE: PackedPrecision = {
-  suffix: 'pd',
-  laneBytes: 8,
-  minNormal: repeat([0, 0, 0, 0, 0, 0, 0x10, 0x00]),
-  twiceMinNormal: repeat([0, 0, 0, 0, 0, 0, 0x20, 0x00]),
-  infinity: repeat([0, 0, 0, 0, 0, 0, 0xf0, 0x7f]),
-  evenSign: [0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0],
-  op: {
-    abs: W.f64x2Abs,
-    add: W.f64x2Add,
-    sub: W.f64x2Sub,
-    mul: W.f64x2Mul,
-    div: W.f64x2Div,
-    sqrt: W.f64x2Sqrt,
-    eq: W.f64x2Eq,
-    ne: W.f64x2Ne,
-    lt: W.f64x2Lt,
-    le: W.f64x2Le,
-    gt: W.f64x2Gt,
-    ge: W.f64x2Ge,
-  },
-};
 
 /** Compare predicates in encoding order; `negated` ones are true for what the plain one is false for. */
 const PREDICATES = ['eq', 'lt', 'le', 'unord', 'neq', 'nlt', 'nle', 'ord'] as const;
@@ -96,17 +25,24 @@ export function simdPackedFloatOperations(): Operation[] {
       });
     };
     /** An operation on two vectors. @param push - pushes the result */
-    const binary = (name: string, push: (e: OpEmitter) => void, careful: Path): void =>
-      add(name, name, (e, next) => emitQuick(e, p, () => push(e), next), careful);
-    const sum = (name: string, push: (e: OpEmitter) => void): void =>
-      binary(name, push, (e, slow) => emitSum(e, p, () => push(e), slow));
-    sum('add', pushLanes(p.op.add));
-    sum('sub', pushLanes(p.op.sub));
+    const binary = (name: string, push: (e: OpEmitter) => void, ...careful: readonly Path[]): void =>
+      add(name, name, (e, next) => emitQuick(e, p, () => push(e), next), ...careful);
+    const sum = (name: string, push: (e: OpEmitter) => void, ...others: readonly Path[]): void =>
+      binary(name, push, (e, slow) => emitSum(e, p, () => push(e), slow), ...others);
+    const exceptional =
+      (operation: ExceptionalOperation): Path =>
+      (e, slow) => {
+        readBoth(e);
+        emitExceptional(e, p, operation, slow);
+        writeResult(e);
+      };
+    sum('add', pushLanes(p.op.add), exceptional('add'));
+    sum('sub', pushLanes(p.op.sub), exceptional('sub'));
     sum('hadd', (e) => pushHorizontal(e, p, p.op.add));
     sum('hsub', (e) => pushHorizontal(e, p, p.op.sub));
     sum('addsub', (e) => pushAlternating(e, p));
-    binary('mul', pushLanes(p.op.mul), (e, slow) => emitProduct(e, p, slow));
-    binary('div', pushLanes(p.op.div), (e, slow) => emitQuotient(e, p, slow));
+    binary('mul', pushLanes(p.op.mul), (e, slow) => emitProduct(e, p, slow), exceptional('mul'));
+    binary('div', pushLanes(p.op.div), (e, slow) => emitQuotient(e, p, slow), exceptional('div'));
     add(
       'sqrt',
       'sqrt',
@@ -116,7 +52,13 @@ export function simdPackedFloatOperations(): Operation[] {
     add('min', 'min', (e, slow) => emitExtreme(e, p, p.op.lt, slow));
     add('max', 'max', (e, slow) => emitExtreme(e, p, p.op.gt, slow));
     PREDICATES.forEach((name, code) => {
-      add(`cmp${name}`, 'cmp', (e, slow) => emitCompare(e, p, code, slow));
+      add(
+        `cmp${name}`,
+        'cmp',
+        (e, careful) => emitQuickCompare(e, p, code, careful),
+        (e, unordered) => emitCompare(e, p, code, unordered),
+        (e, slow) => emitUnordered(e, p, code, slow),
+      );
     });
   }
   return list;
@@ -130,16 +72,22 @@ function pushLanes(code: number): (e: OpEmitter) => void {
   return (e) => e.f.get(e.v128[0]).get(e.v128[1]).op(code);
 }
 
-function emitQuick(e: OpEmitter, p: PackedPrecision, push: () => void, careful: Label): void {
-  const [x, y, r] = e.v128;
+/** Leaves the operands in the first two scratch locals. */
+function readBoth(e: OpEmitter): void {
+  const [x, y] = e.v128;
   e.read('a', M.v128Load);
   e.f.set(x);
   e.read('b', M.v128Load);
   e.f.set(y);
+}
+
+function emitQuick(e: OpEmitter, p: PackedPrecision, push: () => void, careful: Label): void {
+  const [x, y, r] = e.v128;
+  readBoth(e);
   push();
   e.f.set(r);
   const bits = laneBits(p);
-  requireOrdinary(e, bits, unknownOperands(e, bits, false, { a: x, b: y }), [r], false, careful);
+  requireOrdinary(e, bits, unsureOperands(e, bits, false, { a: x, b: y }), [r], false, careful);
   writeResult(e);
 }
 
@@ -148,22 +96,12 @@ function emitQuickRoot(e: OpEmitter, p: PackedPrecision, careful: Label): void {
   e.read('b', M.v128Load);
   e.f.tee(x).op(p.op.sqrt).set(r);
   const bits = laneBits(p);
-  requireOrdinary(e, bits, unknownOperands(e, bits, false, { b: x }), [r], false, careful);
+  requireOrdinary(e, bits, unsureOperands(e, bits, false, { b: x }), [r], false, careful);
   writeResult(e);
 }
 
 function laneBits(p: PackedPrecision): LaneBits {
   return p.laneBytes === 8 ? 64 : 32;
-}
-
-/** Pushes a mask of the lanes that are denormal. */
-function pushDenormal(e: OpEmitter, p: PackedPrecision, local: number): void {
-  const f = e.f;
-  f.get(local).op(p.op.abs).v128(p.minNormal).op(p.op.lt);
-  f.get(local)
-    .v128(repeat([0]))
-    .op(p.op.ne)
-    .op(W.v128And);
 }
 
 /** Leaves the operands in the first two scratch locals; branches when a lane is denormal. */
@@ -231,14 +169,6 @@ function pushSafelyNormal(e: OpEmitter, p: PackedPrecision): void {
   e.f.get(e.v128[2]).op(p.op.abs).v128(p.twiceMinNormal).op(p.op.ge).op(W.v128And);
 }
 
-/** Pushes a mask of the lanes that are zero. */
-function pushZero(e: OpEmitter, p: PackedPrecision, local: number): void {
-  e.f
-    .get(local)
-    .v128(repeat([0]))
-    .op(p.op.eq);
-}
-
 function emitProduct(e: OpEmitter, p: PackedPrecision, slow: Label): void {
   const [x, y, r] = e.v128;
   const f = e.f;
@@ -300,14 +230,44 @@ function emitExtreme(e: OpEmitter, p: PackedPrecision, compare: number, slow: La
   });
 }
 
+function emitQuickCompare(e: OpEmitter, p: PackedPrecision, predicate: number, careful: Label): void {
+  const [x, y] = e.v128;
+  const bits = laneBits(p);
+  readBoth(e);
+  requireOrdinary(e, bits, [], [x, y], false, careful);
+  writeOrderedComparison(e, p, predicate);
+}
+
 function emitCompare(e: OpEmitter, p: PackedPrecision, predicate: number, slow: Label): void {
+  readOperands(e, p, slow);
+  requireOrdered(e, p, slow);
+  writeOrderedComparison(e, p, predicate);
+}
+
+/** Without NaNs. */
+function writeOrderedComparison(e: OpEmitter, p: PackedPrecision, predicate: number): void {
   const [x, y] = e.v128;
   const codes = [p.op.eq, p.op.lt, p.op.le, 0, p.op.ne, p.op.ge, p.op.gt, 0];
   const code = codes[predicate] ?? 0;
-  readOperands(e, p, slow);
-  requireOrdered(e, p, slow);
   e.write('a', M.v128Store, () => {
     if (code !== 0) e.f.get(x).get(y).op(code);
     else e.f.v128(repeat([predicate === 3 ? 0 : 0xff])); // no lane is unordered here
+  });
+}
+
+/** With NaNs: the upper four predicates are the lower ones negated. */
+function emitUnordered(e: OpEmitter, p: PackedPrecision, predicate: number, slow: Label): void {
+  const [x, y] = e.v128;
+  const f = e.f;
+  const relation = predicate & 3;
+  readBoth(e);
+  emitUnorderedFlags(e, p, relation === 1 || relation === 2, slow);
+  e.write('a', M.v128Store, () => {
+    if (relation === 3) f.get(x).get(x).op(p.op.ne).get(y).get(y).op(p.op.ne).op(W.v128Or);
+    else
+      f.get(x)
+        .get(y)
+        .op([p.op.eq, p.op.lt, p.op.le][relation] ?? 0);
+    if (predicate >= 4) f.op(W.v128Not);
   });
 }
