@@ -162,6 +162,10 @@ export class CompilerEmitter implements AccessEmitter {
     return this.#memory.i32[(this.record + Rec.IMM) >> 2];
   }
 
+  get knownImmediate(): number {
+    return this.immediate;
+  }
+
   read(field: Field, load: number, displacement = 0): void {
     this.readState(this.field(field) + displacement, load);
   }

@@ -15,6 +15,7 @@ import type { AccessEmitter } from './memory-access.ts';
 /** Emits operands as loads from the current record and from memory 0. */
 export class InterpreterEmitter implements AccessEmitter {
   readonly hasRareOutOfLine = false;
+  readonly knownImmediate = undefined;
   readonly f: FunctionBuilder;
   readonly locals: Locals;
   readonly callees: Callees;

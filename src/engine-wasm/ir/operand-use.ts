@@ -29,6 +29,7 @@ export interface OperandUse {
 /** Takes notes of what an emission uses. */
 class NotingEmitter implements OpEmitter {
   readonly hasRareOutOfLine = false;
+  readonly knownImmediate = undefined;
   readonly f = new FunctionBuilder(0);
   readonly i64 = [0, 1, 2, 3, 4, 5] as const;
   readonly i32 = [6, 7, 8, 9] as const;

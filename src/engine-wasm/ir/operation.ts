@@ -19,6 +19,8 @@ export interface OpEmitter {
   write(field: Field, store: number, value: () => void, displacement?: number): void;
   /** Pushes a field's own number (not the slot it names), as i32. */
   number(field: Field): void;
+  /** The immediate, where it is known while code is emitted. */
+  readonly knownImmediate: number | undefined;
   /** Pushes the immediate as i32. */
   imm32(): void;
   /** Pushes the immediate as sign-extended i64. */

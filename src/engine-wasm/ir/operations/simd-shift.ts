@@ -6,6 +6,8 @@ import { M, W } from '../../wasm/instructions.ts';
 import type { Operation, OpEmitter } from '../operation.ts';
 import { IOTA, repeat } from './simd-integer.ts';
 
+const ZERO = repeat([0]);
+
 interface Row {
   readonly name: string;
   readonly bits: 16 | 32 | 64;
@@ -41,18 +43,36 @@ export function simdShiftOperations(): Operation[] {
   // imm = bytes, 0 to 16: lanes picked from beyond the vector are 0
   value('psrldq', (e) => {
     e.read('b', M.v128Load);
+    if (e.knownImmediate !== undefined) {
+      const { knownImmediate: imm } = e;
+      e.f.v128(ZERO).shuffle(IOTA.map((byte) => byte + imm));
+      return;
+    }
     e.f.v128(IOTA);
     e.imm32();
     e.f.op(W.i8x16Splat).op(W.i8x16Add).op(W.i8x16Swizzle);
   });
   value('pslldq', (e) => {
     e.read('b', M.v128Load);
+    if (e.knownImmediate !== undefined) {
+      const { knownImmediate: imm } = e;
+      e.f.v128(ZERO).shuffle(IOTA.map((byte) => (byte >= imm ? byte - imm : 16)));
+      return;
+    }
     e.f.v128(IOTA);
     e.imm32();
     e.f.op(W.i8x16Splat).op(W.i8x16Sub).op(W.i8x16Swizzle);
   });
   // bytes imm (0 to 32) and on of the 32 bytes that have c below b
   value('palignr', (e) => {
+    if (e.knownImmediate !== undefined) {
+      const { knownImmediate: imm } = e;
+      if (imm <= 16) e.read('c', M.v128Load);
+      e.read('b', M.v128Load);
+      if (imm > 16) e.f.v128(ZERO);
+      e.f.shuffle(IOTA.map((byte) => byte + (imm <= 16 ? imm : imm - 16)));
+      return;
+    }
     const [index] = e.v128;
     e.f.v128(IOTA);
     e.imm32();

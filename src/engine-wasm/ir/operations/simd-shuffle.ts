@@ -69,12 +69,26 @@ export function simdShuffleOperations(): Operation[] {
   value('pshufb64', (e) => emitShuffleBytes(e, 0x87)); // MMX: 8 lanes
   value('pshufd', (e) => {
     e.read('b', M.v128Load);
+    if (e.knownImmediate !== undefined) {
+      const { knownImmediate: imm } = e;
+      pushSelf(
+        e,
+        [0, 1, 2, 3].flatMap((n) => laneAt(imm, n, 4)),
+      );
+      return;
+    }
     pushDwordIndex(e, [0, 1, 2, 3]);
     e.f.op(W.i8x16Swizzle);
   });
   // lanes 0 and 1 from b, lanes 2 and 3 from c
   value('shufps', (e) => {
     e.read('b', M.v128Load);
+    if (e.knownImmediate !== undefined) {
+      const { knownImmediate: imm } = e;
+      e.read('c', M.v128Load);
+      e.f.shuffle([0, 1, 2, 3].flatMap((n) => laneAt(imm, n, 4).map((byte) => (n < 2 ? byte : 16 + byte))));
+      return;
+    }
     pushDwordIndex(e, [0, 1, OUT_OF_RANGE, OUT_OF_RANGE]);
     e.f.op(W.i8x16Swizzle);
     e.read('c', M.v128Load);
@@ -83,14 +97,7 @@ export function simdShuffleOperations(): Operation[] {
   });
   value('pshuflw', (e) => emitShuffleWords(e, [0, 0, 1, 1, 2, 2, 3, 3, 24, 25, 26, 27, 28, 29, 30, 31]));
   value('pshufhw', (e) => emitShuffleWords(e, [16, 17, 18, 19, 20, 21, 22, 23, 0, 0, 1, 1, 2, 2, 3, 3]));
-  // imm: bit n set takes word n from c
-  value('pblendw', (e) => {
-    const bits = IOTA.map((byte) => (byte % 2 === 0 ? 1 << (byte >> 1) : 0));
-    e.read('c', M.v128Load);
-    e.read('b', M.v128Load);
-    e.imm32();
-    e.f.op(W.i16x8Splat).v128(bits).op(W.v128And).v128(bits).op(W.i16x8Eq).op(W.v128Bitselect);
-  });
+  value('pblendw', emitBlendWords);
   list.push({ name: 'movd', kind: 'plain', emit: (e) => emitZeroExtended(e, M.v128Load32Zero) });
   list.push({ name: 'movq', kind: 'plain', emit: (e) => emitZeroExtended(e, M.v128Load64Zero) });
   // one lane, the others stay
@@ -100,6 +107,34 @@ export function simdShuffleOperations(): Operation[] {
 }
 
 const OUT_OF_RANGE = -1;
+
+/** imm: bit n set takes word n from c. */
+function emitBlendWords(e: OpEmitter): void {
+  if (e.knownImmediate !== undefined) {
+    const { knownImmediate: imm } = e;
+    e.read('b', M.v128Load);
+    e.read('c', M.v128Load);
+    e.f.shuffle(IOTA.map((byte) => ((imm & (1 << (byte >> 1))) === 0 ? byte : 16 + byte)));
+    return;
+  }
+  const bits = IOTA.map((byte) => (byte % 2 === 0 ? 1 << (byte >> 1) : 0));
+  e.read('c', M.v128Load);
+  e.read('b', M.v128Load);
+  e.imm32();
+  e.f.op(W.i16x8Splat).v128(bits).op(W.v128And).v128(bits).op(W.i16x8Eq).op(W.v128Bitselect);
+}
+
+/** The bytes of the lane whose offset is byte `n` of an immediate. */
+function laneAt(imm: number, n: number, laneBytes: 2 | 4): number[] {
+  const offset = (imm >>> (n * 8)) & 0xff;
+  return Array.from({ length: laneBytes }, (_, byte) => offset + byte);
+}
+
+/** Takes a vector from the stack and pushes the bytes of it at these places. */
+function pushSelf(e: OpEmitter, bytes: readonly number[]): void {
+  const [x] = e.v128;
+  e.f.tee(x).get(x).shuffle(bytes);
+}
 
 function emitZeroExtended(e: OpEmitter, load: number): void {
   e.write('a', M.v128Store, () => e.read('b', load));
@@ -138,6 +173,14 @@ function pushDwordIndex(e: OpEmitter, source: readonly number[]): void {
 /** Permutes the four words whose lanes in `spread` name bytes of imm; lanes from 16 on stay. */
 function emitShuffleWords(e: OpEmitter, spread: readonly number[]): void {
   e.read('b', M.v128Load);
+  if (e.knownImmediate !== undefined) {
+    const { knownImmediate: imm } = e;
+    pushSelf(
+      e,
+      spread.map((lane, byte) => (lane < 16 ? ((imm >>> (lane * 8)) & 0xff) + (byte % 2) : lane - 16)),
+    );
+    return;
+  }
   e.imm32();
   e.f.op(W.i32x4Splat).v128(IOTA).shuffle(spread);
   e.f
