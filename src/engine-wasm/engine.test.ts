@@ -334,3 +334,60 @@ test('engine: a flush of the writes to a frame ends them at every address and in
     assert.equal(m.engine.exit.vector, Vector.BP, 'nobody flushed the other frame');
   }
 });
+
+test('engine: a flush of the lower half keeps what kernel mode has of the upper half, and tells its tables', () => {
+  const m = new BareMachine();
+  const upper = 0xffff_9000_0000_5000n;
+  const low48 = 0x9000_0000_5000;
+  const frame = m.map(low48);
+  const other = m.allocate();
+  m.map(DATA);
+  m.code(`8a 03 ${INT3}`); // mov (%rbx),%al
+  const load = (address: bigint, mode: number): number => {
+    m.set({ RAX: 0n, RBX: address });
+    m.vcpu.state.rip = BigInt(CODE);
+    m.vcpu.state.writeU32(Cpu.KERNEL_MODE, mode);
+    m.run();
+    return Number(m.get('RAX'));
+  };
+  m.memory.u8[other * 4096] = 5;
+  const table = mfn(Math.floor(m.entry(low48) / 4096));
+  assert.ok(!m.engine.reachesUpperHalf(table));
+  for (const mode of [0, 1]) for (const address of [upper, BigInt(DATA)]) load(address, mode);
+  assert.ok(m.engine.reachesUpperHalf(table));
+  assert.ok(!m.engine.reachesUpperHalf(mfn(Math.floor(m.entry(DATA) / 4096))));
+  for (const page of [low48, DATA]) m.memory.view.setUint32(m.entry(page), other * 4096 + USER_DATA, true);
+  assert.equal(load(BigInt(DATA), 1), 0, 'nobody has flushed');
+  for (let i = 0; i < 3; i++) {
+    m.engine.flushTlbLowerHalf();
+    assert.equal(load(upper, 1), 0, 'kept');
+    assert.equal(load(upper, 0), 5);
+    for (const mode of [0, 1]) assert.equal(load(BigInt(DATA), mode), 5);
+  }
+  m.engine.flushTlb();
+  assert.ok(!m.engine.reachesUpperHalf(table));
+  assert.equal(load(upper, 1), 5);
+  assert.notEqual(frame, other);
+});
+
+test('engine: a flush of the lower half ends calls between compiled functions there, in either mode', () => {
+  for (const mode of [0, 1]) {
+    const m = new BareMachine();
+    m.map(DATA);
+    m.code('b8 01 00 00 00 c3', CODE + 0x1000); // mov $1,%eax; ret
+    m.code(`e8 fb 0f 00 00 ${INT3}`); // call CODE+0x1000
+    const run = (): number => {
+      m.set({ RSP: BigInt(DATA + 0x800), RAX: 0n });
+      m.vcpu.state.rip = BigInt(CODE);
+      m.vcpu.state.writeU32(Cpu.KERNEL_MODE, mode);
+      m.run();
+      return Number(m.get('RAX'));
+    };
+    for (let i = 0; i < 5; i++) assert.equal(run(), 1);
+    const other = m.allocate();
+    m.memory.u8.set([0xb8, 2, 0, 0, 0, 0xc3], other * 4096);
+    m.memory.view.setUint32(m.entry(CODE + 0x1000), other * 4096 + USER_DATA, true);
+    m.engine.flushTlbLowerHalf();
+    assert.equal(run(), 2, `mode ${mode}`);
+  }
+});

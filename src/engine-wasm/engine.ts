@@ -265,6 +265,15 @@ class WasmEngine implements Engine {
     this.#translation.flush();
   }
 
+  flushTlbLowerHalf(): void {
+    this.counters.tlbLowerFlushes++;
+    this.#translation.flushLowerHalf();
+  }
+
+  reachesUpperHalf(table: Mfn): boolean {
+    return this.#translation.reachesUpperHalf(table);
+  }
+
   flushWritesTo(frame: Mfn): void {
     this.#translation.flushWritesTo(addressOf(frame));
   }

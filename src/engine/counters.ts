@@ -15,6 +15,8 @@ export interface EngineCounters {
   returns: number;
   /** Flushes of the whole TLB that the hypervisor asked for. */
   tlbFlushes: number;
+  /** Flushes that left kernel mode's translations of the upper half alone. */
+  tlbLowerFlushes: number;
   /** Flushes of one page. */
   tlbPageFlushes: number;
   /** Regions compiled. */
@@ -42,6 +44,7 @@ export function createEngineCounters(): EngineCounters {
     pageFaults: 0,
     returns: 0,
     tlbFlushes: 0,
+    tlbLowerFlushes: 0,
     tlbPageFlushes: 0,
     compiledRegions: 0,
     compiledBytes: 0,

@@ -66,6 +66,16 @@ export interface Engine {
 
   /** Forgets every cached translation of every vCPU. */
   flushTlb(): void;
+  /**
+   * Forgets every cached translation but those of the upper half of the address space in kernel mode. For a flush that
+   * a guest asks for while nothing has changed there; an engine may forget more.
+   */
+  flushTlbLowerHalf(): void;
+  /**
+   * True when a translation that `flushTlbLowerHalf` keeps may have come through a page table in this frame, of whatever
+   * level. An engine that does not know says true.
+   */
+  reachesUpperHalf(table: Mfn): boolean;
   /** Forgets the cached translations, of every vCPU and address, that let a frame be written. */
   flushWritesTo(frame: Mfn): void;
   /** Forgets the cached translations of one page. */

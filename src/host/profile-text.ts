@@ -103,7 +103,10 @@ function engineLines(report: ProfileReport): string[] {
       `${grouped(engine.invalidatedFrames)} frames, ${grouped(engine.droppedRegions)} regions`,
     ],
     ['code evicted', `${grouped(engine.evictions)} times, ${grouped(engine.evictedRegions)} regions`],
-    ['TLB flushes', `${grouped(engine.tlbFlushes)}, ${grouped(engine.tlbPageFlushes)} of one page`],
+    [
+      'TLB flushes',
+      `${grouped(engine.tlbFlushes)}, ${grouped(engine.tlbLowerFlushes)} of the lower half, ${grouped(engine.tlbPageFlushes)} of one page`,
+    ],
     ...Object.entries(details).map(([name, count]): readonly [string, string] => [name, grouped(count)]),
   ];
   return ['engine', ...values.map(([name, text]) => `  ${name.padEnd(36)}${text}`)];

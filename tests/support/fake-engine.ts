@@ -48,6 +48,8 @@ export class FakeEngine implements Engine {
 
   readonly #memory: MachineMemory;
   readonly #tlb: Map<VcpuContext, Map<string, TlbEntry>> = new Map();
+  /** What `reachesUpperHalf` says true for; undefined: everything. */
+  upperHalfTables: Set<Mfn> | undefined = undefined;
   #hypervisorRoot: number | undefined = undefined;
   /** Page that a step may write although its entry says no, and the frame the writes go to. */
   #override: { page: number; frame: number } | undefined = undefined;
@@ -102,6 +104,15 @@ export class FakeEngine implements Engine {
   flushTlb(): void {
     this.counters.tlbFlushes++;
     for (const entries of this.#tlb.values()) entries.clear();
+  }
+
+  flushTlbLowerHalf(): void {
+    this.counters.tlbLowerFlushes++;
+    for (const entries of this.#tlb.values()) entries.clear();
+  }
+
+  reachesUpperHalf(table: Mfn): boolean {
+    return this.upperHalfTables === undefined || this.upperHalfTables.has(table);
   }
 
   flushWritesTo(frame: Mfn): void {

@@ -482,6 +482,11 @@ export class CompilerEmitter implements AccessEmitter {
     this.#quickFloats.mxcsrChanged(into);
   }
 
+  /** Where the key for the links of the region's mode is. */
+  get linkKey(): number {
+    return this.#region.tlbDisplacement === 0 ? Word.LINK_KEY : Word.USER_LINK_KEY;
+  }
+
   /** Emits the epilogue: writes back what the function has written and returns the code. */
   emitEpilogue(): void {
     this.storeRegisters();

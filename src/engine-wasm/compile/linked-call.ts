@@ -49,7 +49,7 @@ export function emitLinkedCall(e: CompilerEmitter, site: CallSite): void {
     f.get(rip).i64(16).op(W.i64Shl).i64(16).op(W.i64ShrS).get(rip);
     f.op(W.i64Ne).unlikely().branchIf(fails);
   }
-  f.get(rip).i32(0).mem(M.i64Load, Word.LINK_KEY).op(W.i64Xor).tee(key);
+  f.get(rip).i32(0).mem(M.i64Load, e.linkKey).op(W.i64Xor).tee(key);
   f.i32(0)
     .mem(M.i64Load, link + Link.KEY)
     .op(W.i64Eq)

@@ -8,6 +8,7 @@ import { PageFaultError, Pte } from '../../x86/index.ts';
 import {
   CODE_MAP,
   NOT_CANONICAL,
+  TABLE_MAP,
   Tlb,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -209,6 +210,7 @@ class WalkEmitter {
     f.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
     f.i32(0).i32(USER_TLB).get(this.#kernel).op(W.select).op(W.i32Add).set(this.#tlb);
     const count = f.local(i32);
+    this.#noteTables();
     this.#pushIs(WalkAccess.EXECUTE);
     f.if();
     this.#fill(Tlb.EXECUTE, count);
@@ -224,6 +226,21 @@ class WalkEmitter {
     this.#fill(Tlb.WRITE, count);
     f.end();
     f.end();
+  }
+
+  /** Notes what a flush of the lower half alone has to know: tables behind the upper half, and kernel code in the lower. */
+  #noteTables(): void {
+    const f = this.f;
+    f.get(this.#kernel).if();
+    f.get(this.#address).i64(0).op(W.i64LtS).if();
+    for (const pointer of this.#pointers) {
+      f.get(pointer).i32(12).op(W.i32ShrU).i32(0).mem(M.i32Load, Word.TABLE_EPOCH).mem(M.i32Store8, TABLE_MAP);
+    }
+    f.else();
+    this.#pushIs(WalkAccess.EXECUTE);
+    f.if();
+    f.i32(0).i32(1).mem(M.i32Store, Word.KERNEL_LOW_CODE);
+    f.end().end().end();
   }
 
   #fill(base: number, count: number): void {

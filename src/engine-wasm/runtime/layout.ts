@@ -32,6 +32,12 @@ export const Word = {
   NR_SYSCALLS: 0x488,
   NR_RETURNS: 0x48c,
   NR_PAGE_FAULTS: 0x490,
+  /** The same as LINK_KEY for the links of user mode. u64 */
+  USER_LINK_KEY: 0x498,
+  /** What TABLE_MAP marks tables with since the last flush of everything. u32, 1 to 255 */
+  TABLE_EPOCH: 0x4a0,
+  /** Not 0: kernel mode has fetched from the lower half since its links were cut. u32 */
+  KERNEL_LOW_CODE: 0x4a4,
   /** Save area of FXSAVE and FXRSTOR; 512 bytes. */
   FX_IMAGE: 0x600,
 } as const;
@@ -48,7 +54,7 @@ export const NOT_CANONICAL = 0xffff;
 /** Entries of a TLB. Direct-mapped by page number. */
 export const TLB_ENTRIES = 1024;
 
-/** A TLB entry: {u64 page address, u32 machine address of the frame, u32 unused}. */
+/** A TLB entry: {u64 page address, u32 machine address of the frame, u32 number of the last partial flush that kept it}. */
 export const TLB_ENTRY_SIZE = 16;
 
 /** Byte offsets of the kernel-mode TLBs; the user-mode ones are `USER_TLB` further. */
@@ -99,8 +105,11 @@ export const SWITCHES = LINKS + LINKS_SIZE;
 /** Bytes of all tables of targets. */
 export const SWITCHES_SIZE = 0x40000;
 
+/** One byte per machine frame: TABLE_EPOCH when a translation of kernel mode's upper half has come through a page table there. */
+export const TABLE_MAP = 0x500000;
+
 /** Records of decoded code. */
-export const RECORDS = 0x500000;
+export const RECORDS = 0x600000;
 
 /** Bytes of memory 0. */
 export const MEMORY0_SIZE = 0x3100000;

@@ -11,7 +11,17 @@ const STEP = 0x10000;
  * have the number that counts here in their upper 16 bits; when it comes round, they are emptied one by one.
  */
 export function cutLinks(memory: EngineMemory): void {
-  const word = (Word.LINK_KEY >> 2) + 1;
+  cut(memory, Word.LINK_KEY);
+  cut(memory, Word.USER_LINK_KEY);
+}
+
+/** The same for the links of user mode alone. */
+export function cutUserLinks(memory: EngineMemory): void {
+  cut(memory, Word.USER_LINK_KEY);
+}
+
+function cut(memory: EngineMemory, key: number): void {
+  const word = (key >> 2) + 1;
   const next = (memory.u32[word] + STEP) >>> 0;
   memory.u32[word] = next === 0 ? STEP : next;
   if (next === 0) memory.u8.fill(0, LINKS, LINKS + LINKS_SIZE);

@@ -4,8 +4,10 @@
 import { Access, type AccessKind, Cpu } from '../../engine/index.ts';
 import type { EngineMemory } from './engine-memory.ts';
 import {
+  MAX_FRAMES,
   NO_PAGE,
   NOT_CANONICAL,
+  TABLE_MAP,
   Tlb,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -15,7 +17,7 @@ import {
   Word,
 } from './layout.ts';
 
-import { cutLinks } from './link-key.ts';
+import { cutLinks, cutUserLinks } from './link-key.ts';
 
 const PAGE_SIZE = 4096;
 const FRAME_SHIFT = 12;
@@ -36,17 +38,23 @@ const TLB_OF: Readonly<Record<AccessKind, number>> = {
   [Access.EXECUTE]: Tlb.EXECUTE,
 };
 const WALK_FAULT = 1;
+const LAST_EPOCH = 255;
+/** Upper halves of addresses in the upper half of the address space, from here on. */
+const UPPER_HALF = 0xffff8000;
 const WALK_CODE_FRAME = 2;
 
 /** TLBs and page walks of the active vCPU. */
 export class Translation {
   readonly #memory: EngineMemory;
+  /** Numbers partial flushes. */
+  #partialFlushes = 0;
   /** The generated walk; see `interpret/page-walk.ts`. */
   #walk: (address: bigint, access: number) => number = () => WALK_FAULT;
 
   constructor(memory: EngineMemory) {
     this.#memory = memory;
     for (const tlb of ALL_TLBS) this.#empty(tlb);
+    memory.u32[Word.TABLE_EPOCH >> 2] = 1;
   }
 
   /** Connects the generated walk. */
@@ -100,7 +108,46 @@ export class Translation {
       for (let i = 0; i < count; i++) this.#clear(u32[(TLB_LOG >> 2) + i]);
     }
     u32[Word.TLB_LOG_COUNT >> 2] = 0;
+    u32[Word.KERNEL_LOW_CODE >> 2] = 0;
+    this.#nextEpoch();
     cutLinks(this.#memory);
+  }
+
+  /** Empties every TLB but for what kernel mode has of the upper half. */
+  flushLowerHalf(): void {
+    const { u32 } = this.#memory;
+    const count = u32[Word.TLB_LOG_COUNT >> 2];
+    if (count > TLB_LOG_ENTRIES) {
+      this.flush();
+      return;
+    }
+    const serial = (this.#partialFlushes = (this.#partialFlushes + 1) >>> 0);
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const entry = u32[(TLB_LOG >> 2) + i];
+      const at = entry >> 2;
+      if (entry < Tlb.READ + USER_TLB && u32[at + 1] >= UPPER_HALF) {
+        if (u32[at + 3] === serial) continue; // an entry that was filled twice is in the log twice
+        u32[at + 3] = serial;
+        u32[(TLB_LOG >> 2) + kept++] = entry;
+      } else this.#clear(entry);
+    }
+    u32[Word.TLB_LOG_COUNT >> 2] = kept;
+    if (u32[Word.KERNEL_LOW_CODE >> 2] === 0) cutUserLinks(this.#memory);
+    else cutLinks(this.#memory);
+    u32[Word.KERNEL_LOW_CODE >> 2] = 0;
+  }
+
+  /** True when what kernel mode has of the upper half may have come through a page table in a frame. @hot */
+  reachesUpperHalf(frame: number): boolean {
+    return this.#memory.u8[TABLE_MAP + frame] === this.#memory.u32[Word.TABLE_EPOCH >> 2];
+  }
+
+  #nextEpoch(): void {
+    const { u8, u32 } = this.#memory;
+    const next = u32[Word.TABLE_EPOCH >> 2] + 1;
+    u32[Word.TABLE_EPOCH >> 2] = next > LAST_EPOCH ? 1 : next;
+    if (next > LAST_EPOCH) u8.fill(0, TABLE_MAP, TABLE_MAP + MAX_FRAMES);
   }
 
   /** Empties the write TLBs of both modes: a frame has got decoded code. */

@@ -10,6 +10,7 @@ import type { Vcpu } from '../vcpu.ts';
 import { releaseLdt } from './descriptor-tables.ts';
 import { getFrame, putFrame } from './frame-references.ts';
 import type { MemoryState } from './memory-state.ts';
+import { noteRoot } from './table-changes.ts';
 import { getTable, putTable, type TableLevel } from './page-tables.ts';
 
 /**
@@ -53,6 +54,7 @@ export function setKernelRoot(mm: MemoryState, vcpu: Vcpu, frame: number): numbe
   if (result !== 0) return result;
   // The LDT is known by its virtual address, which may mean something else from here on.
   releaseLdt(mm, vcpu);
+  noteRoot(mm, old, frame);
   vcpu.kernelRoot = mfn(frame);
   if (old !== 0) putTable(mm, vcpu.domain, old);
   return 0;

@@ -32,7 +32,7 @@ export function mmuextOp(mm: MemoryState, vcpu: Vcpu, args: HypercallArgs): numb
   const result = runBatch(mm, vcpu, args);
   if (mm.flushWanted) {
     mm.flushWanted = false;
-    mm.flushTlb();
+    mm.flushForGuest();
   }
   return result;
 }

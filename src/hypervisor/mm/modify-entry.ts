@@ -13,6 +13,7 @@ import { isHypervisorSlot, REFERENCE_HI, REFERENCE_LO, UPPER_FORBIDDEN } from '.
 import { getL1Entry, putL1Entry } from './l1-table.ts';
 import type { MemoryState } from './memory-state.ts';
 import { getUpperEntry, putTable } from './page-tables.ts';
+import { noteChange } from './table-changes.ts';
 
 /** Accessed and dirty bits, which a preserving update keeps. */
 const ACCESSED_DIRTY: number = Pte.ACCESSED | Pte.DIRTY;
@@ -81,7 +82,12 @@ export function modifyUpperEntry(
 
 /** Stores an entry whose references are settled. @hot */
 export function writeEntry(mm: MemoryState, index: number, lo: number, hi: number): void {
-  mm.memory.u32[index] = lo;
-  mm.memory.u32[index + 1] = hi;
-  mm.noteWrite(index >>> (FRAME_SHIFT - 2));
+  const { u32 } = mm.memory;
+  const table = index >>> (FRAME_SHIFT - 2);
+  const oldLo = u32[index] ?? 0;
+  const oldHi = u32[index + 1] ?? 0;
+  u32[index] = lo;
+  u32[index + 1] = hi;
+  noteChange(mm, table, oldLo, oldHi, lo, hi);
+  mm.noteWrite(table);
 }

@@ -23,7 +23,7 @@ export function flushAsFlags(mm: MemoryState, vcpu: Vcpu, address: Vaddr, lo: nu
   const named = hi !== 0 || (target !== 0 && target !== Uvmf.UVMF_ALL);
   if (named && !readVcpuMask(mm, vcpu, guestAddress(target >>> 0, hi))) return -Errno.EFAULT;
   if (type === Uvmf.UVMF_INVLPG) mm.engine.flushTlbPage(address);
-  else mm.flushTlb();
+  else mm.flushForGuest();
   return 0;
 }
 

@@ -69,6 +69,14 @@ export class ProfiledEngine implements Engine {
     this.#engine.flushTlb();
   }
 
+  flushTlbLowerHalf(): void {
+    this.#engine.flushTlbLowerHalf();
+  }
+
+  reachesUpperHalf(table: Mfn): boolean {
+    return this.#engine.reachesUpperHalf(table);
+  }
+
   flushWritesTo(frame: Mfn): void {
     this.#engine.flushWritesTo(frame);
   }
