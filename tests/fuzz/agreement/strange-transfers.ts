@@ -10,6 +10,8 @@ import type { Construct, RoutineWriter } from './routine-writer.ts';
 export const STRANGE_TRANSFERS: readonly Construct[] = [
   returnAsJump,
   sharedReturn,
+  returnToAlias,
+  returnToAlias,
   leaveStack,
   callNext,
   intoInstruction,
@@ -45,6 +47,33 @@ function sharedReturn(writer: RoutineWriter): void {
   writer.label(routine);
   writer.body(1);
   writer.return();
+  writer.label(behind);
+}
+
+/** A routine, called in a loop, that now and then returns to its caller's other mapping. */
+function returnToAlias(writer: RoutineWriter): void {
+  const { random, names } = writer;
+  const routine = names.newLabel();
+  const head = names.newLabel();
+  const back = names.newLabel();
+  const straight = names.newLabel();
+  const behind = names.newLabel();
+  const counter = writer.counter();
+  writer.put(plain(0xc7, 0x04, 0x25, ...counter, ...bytesOf(BigInt(2 + random.below(8)), 4)));
+  writer.label(head);
+  writer.call({ label: routine });
+  writer.label(back);
+  writer.put(plain(0x83, 0x2c, 0x25, ...counter, 1)); // subl
+  writer.jump({ label: head }, 15); // jg
+  writer.jump({ label: behind });
+  writer.label(routine);
+  writer.body(2);
+  writer.put(plain(0xf6, 0x04, 0x25, ...counter, 1)); // testb $1,counter
+  writer.jump({ label: straight }, 5); // jnz
+  const target = { label: back, alias: true };
+  writer.put({ bytes: [0xc7, 0x04, 0x24, 0, 0, 0, 0], fixups: [{ at: 3, size: 4, relative: false, target }] });
+  writer.label(straight);
+  writer.put(plain(0xc3));
   writer.label(behind);
 }
 
