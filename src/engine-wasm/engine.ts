@@ -36,7 +36,7 @@ import { ExitCode } from './ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from './ir/operations.ts';
 import { Rec } from './ir/record.ts';
 import { usesStackSegment } from './ir/stack-segment.ts';
-import { temp } from './ir/slots.ts';
+import { gprSlot, temp } from './ir/slots.ts';
 import { Context, Contexts } from './runtime/contexts.ts';
 import { EngineMemory } from './runtime/engine-memory.ts';
 import { GuestData } from './runtime/guest-data.ts';
@@ -140,7 +140,6 @@ class WasmEngine implements Engine {
         gpr32[2 * Gpr.RDX] = Math.floor(tsc / TWO_32);
         gpr32[2 * Gpr.RDX + 1] = 0;
       },
-      checkNextPage: (frame) => (this.#source.followingFrame() === frame ? 1 : 0),
     };
     const bytes = buildInterpreter(OPERATIONS, machine.memory.buffer.byteLength / WASM_PAGE, counted);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
@@ -325,9 +324,8 @@ class WasmEngine implements Engine {
       this.#compile(record);
       return 0;
     }
-    const page = cpu.readU64(Cpu.CODE_PAGE);
     if (code === ExitCode.NO_TARGET && isCanonical(cpu.rip)) return 0; // the next look finds the page fault
-    cpu.rip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.RIP) >> 1] ?? 0));
+    this.#setAddress(Cpu.RIP, u16[(record + Rec.RIP) >> 1]);
     if (code === ExitCode.NO_TARGET) return this.#refuseTarget(record);
     if (code === ExitCode.PAGE_FAULT) {
       const isStack = usesStackSegment(u16[(record + Rec.OPCODE) >> 1] ?? 0, u16[(record + Rec.B) >> 1] ?? 0);
@@ -337,27 +335,30 @@ class WasmEngine implements Engine {
       return this.#raise(u32[Word.DETAIL >> 2] ?? 0);
     const detail = i32[(record + Rec.IMM) >> 2] ?? 0;
     const exit = this.exit;
-    exit.nextRip = BigInt.asUintN(64, page + BigInt(u16[(record + Rec.C) >> 1] ?? 0));
+    const next = u16[(record + Rec.C) >> 1];
     switch (code) {
       case ExitCode.EXCEPTION:
         return this.#raise(detail);
       case ExitCode.SYSCALL:
-        cpu.gpr[1] = exit.nextRip;
-        cpu.gpr[11] = BigInt(cpu.rflags);
-        cpu.rip = exit.nextRip;
+        this.#setAddress(gprSlot(Gpr.RCX), next);
+        this.#setAddress(Cpu.RIP, next);
+        cpu.gpr32[2 * Gpr.R11] = cpu.rflags;
+        cpu.gpr32[2 * Gpr.R11 + 1] = 0;
         return Exit.SYSCALL;
       case ExitCode.SYSENTER:
         return Exit.SYSENTER;
       case ExitCode.SOFTWARE_INTERRUPT:
         exit.vector = detail;
+        exit.nextRip = this.#addressOf(next);
         return Exit.SOFTWARE_INTERRUPT;
       case ExitCode.TRAP:
-        cpu.rip = exit.nextRip;
+        this.#setAddress(Cpu.RIP, next);
         return this.#raise(detail);
       case ExitCode.RESUME:
-        cpu.rip = exit.nextRip;
+        this.#setAddress(Cpu.RIP, next);
         return 0;
       case ExitCode.ASSIST:
+        exit.nextRip = this.#addressOf(next);
         exit.assist = (detail & 0xff) as ExitRecord['assist']; // lowering packs an AssistKind
         exit.reg = (detail >> 8) & 0xff;
         exit.index = (detail >> 16) & 0xff;
@@ -368,6 +369,20 @@ class WasmEngine implements Engine {
       default:
         return bug(`exit code ${code}`);
     }
+  }
+
+  /** Stores the address at an offset from the code page in a slot of the state, by halves: a BigInt costs as much as the rest. @hot */
+  #setAddress(slot: number, offset: number): void {
+    const { u32 } = this.#memory;
+    const lo = u32[Cpu.CODE_PAGE >> 2] + offset;
+    const hi = u32[(Cpu.CODE_PAGE >> 2) + 1];
+    u32[slot >> 2] = lo;
+    u32[(slot >> 2) + 1] = lo > 0xffffffff ? hi + 1 : hi;
+  }
+
+  /** The address at an offset from the code page. */
+  #addressOf(offset: number): bigint {
+    return BigInt.asUintN(64, this.#memory.cpu.readU64(Cpu.CODE_PAGE) + BigInt(offset));
   }
 
   #compile(head: number): void {

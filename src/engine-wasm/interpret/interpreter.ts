@@ -30,6 +30,7 @@ import { addEnter } from './enter.ts';
 import { emitMemoryAccess } from './memory-access.ts';
 import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
 import { addProbe, addWalk } from './page-walk.ts';
+import { addNextPageCheck } from './next-page.ts';
 import { isOutOfLine } from './out-of-line.ts';
 import { addSlowPaths } from './slow-paths.ts';
 import { addTransitions } from './transitions.ts';
@@ -52,8 +53,6 @@ export interface RuntimeImports {
   /** Runs a string instruction. @returns 0 or an `ExitCode` */
   string(record: number): number;
   readTsc(): void;
-  /** @returns 1 when the page behind the code page is mapped to `frame` and may be executed */
-  checkNextPage(frame: number): number;
 }
 
 /** What the generated module exports. */
@@ -106,8 +105,8 @@ export function buildInterpreter(
   const helper = module.importFunction('helper', [i32, i32], [i32]);
   const slowString = module.importFunction('string', [i32], [i32]);
   const readTsc = module.importFunction('readTsc', [], []);
-  const checkNextPage = module.importFunction('checkNextPage', [i32], [i32]);
   const walk = addWalk(module, counted);
+  const checkNextPage = addNextPageCheck(module, walk);
   const string = addBulkString(module, walk, slowString);
   const slow = addSlowPaths(module, walk, { crossingLoad, crossingLoadForWrite, crossingStore, codeWritten });
   const runType = module.type([i32, i32], [i32]);

@@ -25,7 +25,7 @@ function world(): { memory: EngineMemory; translation: Translation; unmap: () =>
   const memory = new EngineMemory();
   const machine = createMachineMemory(16);
   const names = ['crossingLoad', 'crossingLoadForWrite', 'crossingStore', 'codeWritten', 'helper', 'string'];
-  const imports = Object.fromEntries([...names, 'readTsc', 'checkNextPage'].map((name) => [name, refuse]));
+  const imports = Object.fromEntries([...names, 'readTsc'].map((name) => [name, refuse]));
   const instance = new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(OPERATIONS, 1, false)), {
     [IMPORT_MODULE]: { ...imports, state: memory.memory, machine: machine.memory },
   });
