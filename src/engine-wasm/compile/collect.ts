@@ -52,14 +52,20 @@ export interface Collected {
   /** In the order of their distance from the entry in jumps. */
   readonly instances: readonly Instance[];
   readonly pages: readonly RegionPage[];
+  /** The entry's function. */
+  readonly own: CallFrame;
   /** Places that the indirect jumps of the entry's function may go to. */
   readonly switchTargets: readonly number[];
 }
 
 const PAGE_SIZE = 4096;
-const MAX_BLOCKS = 80;
+
+/** The time that the host takes to optimise a function grows faster than its length, so regions are small. */
+const MAX_BLOCKS = 32;
 const MAX_PAGES = 6;
-const MAX_SWITCH_TARGETS = 64;
+
+/** A function with more, such as the loop of an interpreter, is more than one region. */
+const MAX_SWITCH_TARGETS = 24;
 
 /** Pages before and behind the entry's that targets of indirect jumps are looked for on. */
 const SWITCH_PAGES = [0, PAGE_SIZE, -PAGE_SIZE];
@@ -99,14 +105,14 @@ class Collector {
       this.#drain();
       switchTargets = switchTargets.filter((place) => own.blocks.has(place));
     }
-    return { instances: this.#instances, pages: this.#pages, switchTargets };
+    return { instances: this.#instances, pages: this.#pages, own, switchTargets };
   }
 
   #findSwitchTargets(): number[] {
     const targets: number[] = [];
     for (const distance of SWITCH_PAGES)
       if (this.#finder.frame(distance) >= 0) targets.push(...this.#finder.jumpTargets(distance));
-    return targets.slice(0, MAX_SWITCH_TARGETS);
+    return targets.length > MAX_SWITCH_TARGETS ? [] : targets;
   }
 
   #drain(): void {

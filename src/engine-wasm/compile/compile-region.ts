@@ -21,7 +21,7 @@ import type { Links } from './links.ts';
 import { OrdinaryNumbers } from './ordinary-numbers.ts';
 import type { Region, RegionNode } from './region.ts';
 import { analyse, type Structure } from './structure.ts';
-import { emitSwitch } from './switch.ts';
+import { emitSwitch, type SwitchTarget } from './switch.ts';
 import { vectorUse } from './vector-use.ts';
 
 const RSP = gprSlot(Gpr.RSP);
@@ -152,8 +152,16 @@ class RegionCompiler {
         this.#emitReturn(number);
         break;
       case 'jumpr':
+        this.#emitIndirectJump();
+        e.leaveTo(CompiledExit.LOOK_UP);
+        break;
+      case 'dispatch':
+        this.#emitIndirectJump();
+        this.#emitDispatch(number, node.targets[0]);
+        break;
       case 'switch':
-        this.#emitIndirectJump(number);
+        this.#emitSwitch(number);
+        e.leaveTo(CompiledExit.LOOK_UP, 'jump');
         break;
       case 'exit':
         this.#emitExit();
@@ -362,23 +370,44 @@ class RegionCompiler {
     e.leaveTo(CompiledExit.LOOK_UP);
   }
 
-  #emitIndirectJump(from: number): void {
+  /** Charges for the jump, and leaves its target in `rip`. */
+  #emitIndirectJump(): void {
     const e = this.#e;
-    const node = this.#nodes[from];
     e.readState(e.field('c'), M.i64Load);
     this.#f.set(e.locals.rip);
     this.#charge(e.field('b'));
-    if (node.end === 'switch') this.#emitSwitch(from);
-    e.leaveTo(CompiledExit.LOOK_UP);
+  }
+
+  /** Goes on in the region's switch. */
+  #emitDispatch(from: number, to: number): void {
+    const f = this.#f;
+    const e = this.#e;
+    const { order, isMerge } = this.#structure;
+    if (this.#structure.isIrreducible(from, to)) {
+      e.leaveTo(CompiledExit.LOOK_UP);
+      return;
+    }
+    e.noteJump();
+    e.computeFlags();
+    if (order[to] <= order[from]) {
+      f.get(e.locals.budget)
+        .i32(0)
+        .op(W.i32GtS)
+        .branchIf(this.#loops.get(to) ?? bug('the switch is not open'));
+      // the target may be one that cannot be jumped to: whoever looks it up finds that out first
+      e.leaveTo(CompiledExit.LOOK_UP);
+    } else if (isMerge[to] !== 0) {
+      f.branch(this.#merges.get(to) ?? bug('the switch is not open'));
+    } else {
+      this.#emitTree(to);
+    }
   }
 
   /** Branches to the node at the address in `rip`; control falls out of the code when there is none. */
   #emitSwitch(from: number): void {
-    const f = this.#f;
-    const e = this.#e;
     const { order } = this.#structure;
     const node = this.#nodes[from];
-    const reached: { readonly place: number; readonly label: Label }[] = [];
+    const reached: SwitchTarget[] = [];
     let goesBack = false;
     node.targets.forEach((target, n) => {
       if (target < 0 || this.#structure.isIrreducible(from, target)) return;
@@ -387,15 +416,7 @@ class RegionCompiler {
       const label = (isBack ? this.#loops : this.#merges).get(target) ?? bug('a target of a switch has no label');
       reached.push({ place: node.places[n] ?? 0, label });
     });
-    if (reached.length === 0) return;
-    e.computeFlags();
-    if (goesBack) {
-      // the target may be one that cannot be jumped to: whoever looks it up finds that out first
-      f.get(e.locals.budget).i32(0).op(W.i32LeS).unlikely().if();
-      e.leaveTo(CompiledExit.LOOK_UP);
-      f.end();
-    }
-    emitSwitch(e, this.#memory, this.#links, reached);
+    if (reached.length > 0) emitSwitch(this.#e, this.#memory, this.#links, reached, goesBack);
   }
 
   /** A record that always leaves the region. */

@@ -41,6 +41,9 @@ export interface CompiledLocals extends AccessLocals {
   readonly rip: number;
   /** Key of a link. */
   readonly key: number;
+  /** Record of the indirect jump that goes through the region's switch, and the address of its page. */
+  readonly jumpRecord: number;
+  readonly jumpPage: number;
   readonly code: number;
 }
 
@@ -138,6 +141,8 @@ export class CompilerEmitter implements AccessEmitter {
       writeBack: f.local(i32),
       rip: f.local(i64),
       key: f.local(i64),
+      jumpRecord: f.local(i32),
+      jumpPage: f.local(i64),
       code: f.local(i32),
     };
     for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
@@ -394,10 +399,27 @@ export class CompilerEmitter implements AccessEmitter {
     this.f.branch(this.epilogue);
   }
 
-  /** Leaves for the address in the `rip` local. @param code - a `CompiledExit` or `ExitCode` */
-  leaveTo(code: number): void {
-    this.markRecord();
-    this.f.i32(0).get(this.locals.rip).mem(M.i64Store, Cpu.RIP);
+  /** Keeps for the region's switch which record jumps there. */
+  noteJump(): void {
+    const { jumpRecord, jumpPage } = this.locals;
+    this.f.i32(this.record).set(jumpRecord);
+    this.pushPlace(this.page);
+    this.f.set(jumpPage);
+  }
+
+  /**
+   * Leaves for the address in the `rip` local.
+   * @param code - a `CompiledExit` or `ExitCode`
+   * @param from - the current record leaves, or the one that `noteJump` has kept
+   */
+  leaveTo(code: number, from: 'record' | 'jump' = 'record'): void {
+    const { rip, jumpRecord, jumpPage } = this.locals;
+    if (from === 'record') this.markRecord();
+    else {
+      this.f.i32(0).get(jumpRecord).mem(M.i32Store, Word.RECORD);
+      this.f.i32(0).get(jumpPage).mem(M.i64Store, Cpu.CODE_PAGE);
+    }
+    this.f.i32(0).get(rip).mem(M.i64Store, Cpu.RIP);
     this.leave(code);
   }
 

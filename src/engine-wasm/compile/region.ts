@@ -11,8 +11,11 @@ import { USER_TLB } from '../runtime/layout.ts';
 import { type BlockFinder, type Collected, collectBlocks, type Instance, type RegionPage } from './collect.ts';
 import { END_OF, IS_FUSED, type RecordEnd } from './record-end.ts';
 
-/** How a node ends: as its last record does, or by falling into another block; `enter` is a call whose target is in the region. */
-export type NodeEnd = RecordEnd | 'fall' | 'enter' | 'switch';
+/**
+ * How a node ends: as its last record does, or by falling into another block. `enter`: a call whose target is in the
+ * region; `dispatch`: an indirect jump that goes on in the region's one `switch`, a node without records.
+ */
+export type NodeEnd = RecordEnd | 'fall' | 'enter' | 'dispatch' | 'switch';
 
 /** A stretch of records without control flow, and what follows it. */
 export interface RegionNode {
@@ -62,8 +65,23 @@ export function formRegion(memory: EngineMemory, finder: BlockFinder, entry: num
       node.targets.push(instance === undefined ? -1 : (firstNodes.get(instance) ?? -1));
     if (node.next >= 0) node.targets.push(node.next);
   }
+  addSwitch(nodes, collected, firstNodes);
   const tlbDisplacement = memory.u32[Cpu.KERNEL_MODE >> 2] === 0 ? USER_TLB : 0;
   return { entry, pages: collected.pages, tlbDisplacement, nodes };
+}
+
+/** Adds the node that indirect jumps go on in. */
+function addSwitch(nodes: MutableNode[], collected: Collected, firstNodes: ReadonlyMap<Instance, number>): void {
+  const places = collected.switchTargets;
+  if (places.length === 0) return;
+  for (const node of nodes) if (node.end === 'dispatch') node.targets.push(nodes.length);
+  const { blocks } = collected.own;
+  const targets = places.map((place) => {
+    const instance = blocks.get(place);
+    return instance === undefined ? -1 : (firstNodes.get(instance) ?? -1);
+  });
+  const shape = { end: 'switch', page: 0, charge: 0, followers: [], next: -1 } as const;
+  nodes.push({ ...shape, first: RECORD_SIZE, last: 0, targets, places: [...places] });
 }
 
 interface MutableNode extends RegionNode {
@@ -139,8 +157,8 @@ class BlockCutter {
         if (call.caller === undefined) return this.#add(record, end, []);
         return this.#addTo(record, end, [call.back], [call.caller.blocks.get(call.back)]);
       case 'jumpr': {
-        const places = call.caller === undefined ? this.#collected.switchTargets : [];
-        return this.#add(record, places.length === 0 ? end : 'switch', places);
+        const isKnown = call.caller === undefined && this.#collected.switchTargets.length > 0;
+        return this.#add(record, isKnown ? 'dispatch' : end, []);
       }
       case 'exit':
         return this.#add(record, end, []);

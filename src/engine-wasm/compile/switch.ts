@@ -22,15 +22,19 @@ const NO_PLACE = 2n ** 63n;
 const MAX_TRIES = 2048;
 const FACTOR_STEP = 0x9e3779b1;
 
-/** Emits the branch; control falls out of the code for a target that is not known. */
+/**
+ * Emits the branch; control falls out of the code for a target that is not known.
+ * @param goesBack - some targets are behind: then it falls out when the budget is used up, too
+ */
 export function emitSwitch(
   e: CompilerEmitter,
   memory: EngineMemory,
   links: Links,
   targets: readonly SwitchTarget[],
+  goesBack: boolean,
 ): void {
   const { f } = e;
-  const { rip, codePage, entry, offset } = e.locals;
+  const { rip, codePage, entry, offset, budget } = e.locals;
   const { bits, factor } = findHash(targets.map(({ place }) => place));
   const table = links.table(2 ** bits);
   fillTable(memory, table, bits, factor, targets);
@@ -42,8 +46,9 @@ export function emitSwitch(
     .tee(entry);
   f.mem(M.i64Load, table + Entry.PLACE)
     .get(offset)
-    .op(W.i64Eq)
-    .if();
+    .op(W.i64Eq);
+  if (goesBack) f.get(budget).i32(0).op(W.i32GtS).op(W.i32And);
+  f.if();
   const unknown = f.block();
   f.get(entry).mem(M.i32Load, table + Entry.NUMBER);
   f.branchTable(
