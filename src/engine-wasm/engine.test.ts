@@ -391,3 +391,23 @@ test('engine: a flush of the lower half ends calls between compiled functions th
     assert.equal(run(), 2, `mode ${mode}`);
   }
 });
+
+test('engine: a step with a writable copy says how much its instruction can have stored', () => {
+  const instructions = {
+    '48 87 03': 16, // xchg %rax,(%rbx)
+    'f0 48 0f c7 0b': 0, // lock cmpxchg16b (%rbx): two stores
+    '0f 11 03': 16, // movups %xmm0,(%rbx)
+    aa: 0, // stos
+    'f3 aa': 0, // rep stos
+    '0f ae 03': 0, // fxsave (%rbx)
+    'ff 13': 0, // call *(%rbx)
+  };
+  for (const [hex, size] of Object.entries(instructions)) {
+    const m = new BareMachine();
+    m.code(`${hex} ${INT3}`);
+    m.map(DATA, Pte.PRESENT | Pte.USER);
+    m.set({ RBX: BigInt(DATA), RDI: BigInt(DATA), RCX: 3n, RSP: BigInt(DATA + 0x800) });
+    m.engine.stepWithWritable(m.vcpu, vaddr(DATA), mfn(m.allocate()));
+    assert.equal(m.engine.exit.size, size, hex);
+  }
+});

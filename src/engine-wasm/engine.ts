@@ -35,6 +35,7 @@ import { Dumper, type Dumps } from './dump/dumper.ts';
 import { ExitCode } from './ir/exit-code.ts';
 import { opcodeOf, OPERATIONS } from './ir/operations.ts';
 import { Rec } from './ir/record.ts';
+import { storedBytes } from './ir/stored-bytes.ts';
 import { usesStackSegment } from './ir/stack-segment.ts';
 import { gprSlot, temp } from './ir/slots.ts';
 import { Context, Contexts } from './runtime/contexts.ts';
@@ -96,6 +97,8 @@ class WasmEngine implements Engine {
   readonly #interpreter: InterpreterExports;
   readonly #compiler: Compiler | undefined;
   readonly #readTsc: () => number;
+  /** What `storedBytes` says of the last single step. */
+  #stored = 0;
 
   constructor(
     machine: MachineMemory,
@@ -225,6 +228,7 @@ class WasmEngine implements Engine {
     this.#translation.override(start, addressOf(scratch));
     try {
       this.exit.reason = this.#step();
+      this.exit.size = this.#stored;
     } finally {
       this.#translation.endOverride(start); // whatever happened: no other flush knows of the override
     }
@@ -308,7 +312,9 @@ class WasmEngine implements Engine {
   /** Runs one instruction. @returns BUDGET when it completed */
   #step(): ExitReason {
     const record = this.#source.single();
+    this.#stored = 0;
     if (record < 0) return this.#fault(record);
+    this.#stored = storedBytes(this.#memory.u16, record);
     const reason = this.#finish(this.#interpreter.run(record, 1));
     this.counters.instructions++;
     return reason === 0 ? Exit.BUDGET : reason;

@@ -46,7 +46,7 @@ export class PageTableWriter {
     mm.memory.u8.copyWithin(addressOf(mm.original), from, from + FRAME_SIZE);
     this.#registers.set(vcpu.context.state.bytes);
     const reason = mm.engine.stepWithWritable(vcpu.context, vaddr(address - (address % FRAME_SIZE)), mm.scratch);
-    const count = this.#findChanges();
+    const count = this.#findChanges(address % FRAME_SIZE, mm.engine.exit.size);
     // An instruction that faulted elsewhere has to be retried; without progress the guest gets the first fault.
     const progress = reason === Exit.BUDGET || count > 0;
     if (progress && this.#apply(vcpu.domain, table, count)) return true;
@@ -66,13 +66,20 @@ export class PageTableWriter {
     return frames.typeCount[frame] !== 0 && ((frames.flags[frame] ?? 0) & FrameFlag.VALIDATED) !== 0 ? frame : -1;
   }
 
-  /** Lists the entries that differ between the copy and the table before. @returns how many */
-  #findChanges(): number {
+  /**
+   * Lists the entries that differ between the copy and the table before.
+   * @param offset - a byte of the page that the instruction stores to
+   * @param size - most bytes that it stores, all of them in one piece; 0 when that is not known
+   * @returns how many
+   */
+  #findChanges(offset: number, size: number): number {
     const { u32 } = this.#mm.memory;
     const copy = addressOf(this.#mm.scratch) / 4;
     const original = addressOf(this.#mm.original) / 4;
     let count = 0;
-    for (let i = 0; i < WORDS; i += 2) {
+    const first = size === 0 ? 0 : Math.max(0, (offset - size + 1) >> 3) * 2;
+    const end = size === 0 ? WORDS : Math.min(WORDS, ((offset + size + 7) >> 3) * 2);
+    for (let i = first; i < end; i += 2) {
       const changed = u32[copy + i] !== u32[original + i] || u32[copy + i + 1] !== u32[original + i + 1];
       if (changed) this.#changed[count++] = i;
     }
