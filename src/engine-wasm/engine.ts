@@ -228,7 +228,7 @@ class WasmEngine implements Engine {
     this.#translation.override(start, addressOf(scratch));
     try {
       this.exit.reason = this.#step();
-      this.exit.size = this.#stored;
+      if (this.exit.reason === Exit.BUDGET) this.exit.size = this.#stored;
     } finally {
       this.#translation.endOverride(start); // whatever happened: no other flush knows of the override
     }

@@ -54,8 +54,8 @@ export interface Engine {
    * Executes one instruction of a vCPU with the page at `page` mapped writable to the frame `scratch`.
    * For emulation of stores to page tables that are mapped read-only: the caller copies the table to
    * `scratch` first and afterwards finds in it what the guest wanted to write.
-   * @returns like `enter`; BUDGET when the instruction completed. `exit.size` is the most bytes that it can have stored,
-   *   in one piece; 0 when that is not known
+   * @returns like `enter`; BUDGET when the instruction completed: then `exit.size` is the most bytes that it can have
+   *   stored, in one piece; 0 when that is not known
    */
   stepWithWritable(context: VcpuContext, page: Vaddr, scratch: Mfn): ExitReason;
 

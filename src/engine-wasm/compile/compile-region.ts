@@ -13,7 +13,9 @@ import { gprSlot } from '../ir/slots.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
-import { type CompilerCallees, CompilerEmitter, type RegisterUse } from './emitter.ts';
+import type { CompilerCallees, RegisterUse } from './compiled-function.ts';
+import { CompilerEmitter } from './emitter.ts';
+import { FlagNeeds } from './flag-needs.ts';
 import { FLAG_USES, PUTS_OFF_NOTHING } from './flag-use.ts';
 import { gprUse } from './gpr-use.ts';
 import { emitLinkedCall } from './linked-call.ts';
@@ -66,6 +68,7 @@ class RegionCompiler {
   readonly #f = new FunctionBuilder(NR_PARAMETERS);
   readonly #e: CompilerEmitter;
   readonly #links: Links;
+  readonly #flagNeeds: FlagNeeds;
   /** Labels of the loops and merge points that are open, by node. */
   readonly #loops = new Map<number, Label>();
   readonly #merges = new Map<number, Label>();
@@ -76,6 +79,7 @@ class RegionCompiler {
     this.#structure = analyse(region.nodes);
     this.#memory = memory;
     this.#links = links;
+    this.#flagNeeds = new FlagNeeds(region.nodes, this.#structure, memory);
     const use = registerUse(region, memory);
     this.#e = new CompilerEmitter(this.#f, callees, memory, region, use);
     if (use.vectors.quickLanes !== 0) this.#e.ordinary = new OrdinaryNumbers(region.nodes, memory);
@@ -84,6 +88,8 @@ class RegionCompiler {
   compile(): FunctionBuilder {
     const f = this.#f;
     this.#e.epilogue = f.block();
+    this.#e.openEpilogue = f.block();
+    if (this.#structure.isLoop[0] !== 0) this.#takeFlags(0);
     this.#emitTree(0);
     f.op(W.unreachable).end();
     f.mark(0);
@@ -105,10 +111,22 @@ class RegionCompiler {
     this.#emitNode(node);
     for (let n = inner.length - 1; n >= 0; n--) {
       f.end();
-      this.#e.pending = undefined; // every edge to a merge point has computed them
+      this.#takeFlags(inner[n]);
       this.#emitTree(inner[n]);
     }
     if (isLoopHead) f.op(W.unreachable).end();
+  }
+
+  /** Does on an edge to a loop or merge point what that wants of the flags. */
+  #bringFlags(to: number): void {
+    const need = this.#flagNeeds.of(to);
+    if (need === 'values') this.#e.computeFlags();
+    else if (need === 'kind') this.#e.keepFlags();
+  }
+
+  /** Begins a loop or merge point: every edge to it has done what it wants. */
+  #takeFlags(node: number): void {
+    this.#e.pending = this.#flagNeeds.of(node) === 'kind' ? 'open' : undefined;
   }
 
   #emitNode(number: number): void {
@@ -234,7 +252,7 @@ class RegionCompiler {
       return;
     }
     const { order, isMerge, isLoop } = this.#structure;
-    if ((isMerge[to] !== 0 || isLoop[to] !== 0) && this.#wantsFlags(to)) e.computeFlags();
+    if (isMerge[to] !== 0 || isLoop[to] !== 0) this.#bringFlags(to);
     if (order[to] <= order[from]) {
       f.get(budget)
         .i32(0)
@@ -249,29 +267,10 @@ class RegionCompiler {
       return;
     }
     const { record, page } = e;
-    if (isLoop[to] !== 0) e.pending = undefined;
+    if (isLoop[to] !== 0) this.#takeFlags(to);
     this.#emitTree(to);
     e.record = record;
     e.page = page;
-  }
-
-  /** False when the flags are overwritten before anybody can look at them. */
-  #wantsFlags(number: number): boolean {
-    const { u16 } = this.#memory;
-    const { order } = this.#structure;
-    for (let at = number; ;) {
-      const node = this.#nodes[at];
-      for (let record = node.first; record < node.last; record += RECORD_SIZE) {
-        const use = FLAG_USES[u16[record >> 1]];
-        if (use.overwrites) return false;
-        if (!use.isNeutral) return true;
-      }
-      const pair = FUSED.get(u16[node.last >> 1]);
-      if (node.end === 'branch' && pair !== undefined) return false; // it begins with a comparison
-      const next = node.end === 'fall' || node.end === 'jump' ? node.targets[0] : -1;
-      if (next < 0 || order[next] <= order[at]) return true; // it may leave the region
-      at = next;
-    }
   }
 
   #emitBranch(from: number): void {

@@ -14,7 +14,7 @@ import { ValueType } from '../wasm/instructions.ts';
 import { IMPORT_MODULE, ModuleBuilder } from '../wasm/module-builder.ts';
 import type { BlockFinder } from './block-finder.ts';
 import { compileRegion } from './compile-region.ts';
-import type { CompilerCallees } from './emitter.ts';
+import type { CompilerCallees } from './compiled-function.ts';
 import { Links } from './links.ts';
 import type { CompileObserver } from './observer.ts';
 import { formRegion } from './region.ts';

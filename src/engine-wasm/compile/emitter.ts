@@ -5,13 +5,7 @@
 import { bug } from '../../base/index.ts';
 import { Access, Cpu } from '../../engine/index.ts';
 import { HELPER_COST } from '../interpret/control.ts';
-import {
-  type AccessCallees,
-  type AccessEmitter,
-  type AccessLocals,
-  pushTlbEntry,
-  TLB_FRAME,
-} from '../interpret/memory-access.ts';
+import { type AccessEmitter, pushTlbEntry, TLB_FRAME } from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { PACKED_DOUBLE, PACKED_SINGLE, pushDenormal } from '../ir/operations/packed-precision.ts';
 import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
@@ -19,61 +13,22 @@ import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { MAX_COMPILED, Tlb, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
-import { FLAG_USES, type FlagUse } from './flag-use.ts';
+import type { CompiledLocals, CompilerCallees, RegisterUse } from './compiled-function.ts';
+import { FLAG_USES, type FlagUse, PUTS_OFF_NOTHING } from './flag-use.ts';
 import { type GprUse, NR_GPR } from './gpr-use.ts';
 import { type OrdinaryNumbers, promisedLanes } from './ordinary-numbers.ts';
 import { QuickFloats } from './quick-floats.ts';
 import { readLocal, writeLocal } from './register-part.ts';
 import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
-import { implicitVectors, vectorOf, type VectorUse } from './vector-use.ts';
+import { implicitVectors, vectorOf } from './vector-use.ts';
 
 const NR_TEMPS = 16;
 const PAGE_SIZE = 4096;
 
-/** Local variables of a compiled function; the first three are its parameters. */
-export interface CompiledLocals extends AccessLocals {
-  readonly budget: number;
-  /** Address of the entry's page. */
-  readonly codePage: number;
-  /** Calls of compiled functions that are under way. */
-  readonly depth: number;
-  readonly rip: number;
-  /** Key of a link. */
-  readonly key: number;
-  /** Record of the indirect jump that goes through the region's switch, and the address of its page. */
-  readonly jumpRecord: number;
-  readonly jumpPage: number;
-  readonly code: number;
-}
-
-/** Functions that compiled code calls. */
-export interface CompilerCallees extends AccessCallees {
-  /** (record, number of the helper) -> 0, or non-zero when it raised an exception. */
-  readonly helper: number;
-  /** (record) -> 0, or an exit code. */
-  readonly string: number;
-  /** () */
-  readonly readTsc: number;
-  /** See `addProbe`. */
-  readonly probe: number;
-  /** See `addLookup` and `addSettle`. */
-  readonly lookup: number;
-  readonly settle: number;
-  /** Type of compiled functions. */
-  readonly compiledType: number;
-  /** Type of operations that are run out of line: (record, budget) -> 0, or the exit code to leave with. */
-  readonly operationType: number;
-}
-
-/** What a region's records do with registers. */
-export interface RegisterUse {
-  readonly gprs: GprUse;
-  readonly vectors: VectorUse;
-}
-
-/** Computes flags that have been put off: what `setFlags` takes. */
+/** Flags that have been put off: what `setFlags` takes, and which operation it was. */
 export interface PendingFlags {
+  readonly use: FlagUse;
   readonly result: () => void;
   readonly aux: () => void;
 }
@@ -90,18 +45,22 @@ export class CompilerEmitter implements AccessEmitter {
   i64: readonly [number, number, number, number, number, number];
   i32: readonly [number, number, number, number];
   readonly v128: readonly [number, number, number, number];
-  /** The flags that have been set last, when their computation has been put off; they are in the flag locals otherwise. */
-  pending: PendingFlags | undefined;
+  /**
+   * The flags that have been set last, when their computation has been put off; they are in the flag locals otherwise.
+   * `open`: the `flagKind` local tells.
+   */
+  pending: PendingFlags | 'open' | undefined;
   readonly #scratch: Scratch;
   /** Scratch locals of operations whose flags are put off: nothing else changes them until the next such operation. */
   readonly #lazyScratch: Scratch;
-  #isLazy = false;
+  #use: FlagUse = PUTS_OFF_NOTHING;
   /** What is known of numbers in vector registers, when the region computes with any. */
   ordinary: OrdinaryNumbers | undefined;
   /** The record that is being emitted. */
   record = 0;
-  /** The block that ends where the epilogue begins. */
+  /** The block that ends where the epilogue begins, and the one before that where flags are computed that are `open`. */
   epilogue: Label = 0;
+  openEpilogue: Label = 0;
   readonly #memory: EngineMemory;
   readonly #vectors: VectorRegisters;
   readonly #quickFloats: QuickFloats;
@@ -116,6 +75,8 @@ export class CompilerEmitter implements AccessEmitter {
   /** Bit n: temporary n has been written by a record so far. */
   #writtenTemps = 0;
   #flagsWritten = false;
+  /** Ways in which flags are computed that `flagKind` can tell, from number 1 on. */
+  readonly #kinds: PendingFlags[] = [];
 
   constructor(f: FunctionBuilder, callees: CompilerCallees, memory: EngineMemory, region: Region, use: RegisterUse) {
     const { i32, i64, v128 } = ValueType;
@@ -144,6 +105,7 @@ export class CompilerEmitter implements AccessEmitter {
       jumpRecord: f.local(i32),
       jumpPage: f.local(i64),
       code: f.local(i32),
+      flagKind: f.local(i32),
     };
     for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
     const scratch = (): Scratch => ({
@@ -250,27 +212,56 @@ export class CompilerEmitter implements AccessEmitter {
   /** Prepares for an operation. To be called before each is emitted. */
   begin(use: FlagUse): void {
     if (use.wantsFlags) this.computeFlags();
-    this.#isLazy = use.isLazy;
+    this.#use = use;
     this.#useScratch(use.isLazy ? this.#lazyScratch : this.#scratch);
   }
 
   /** Computes the flags that have been put off, if any. */
   computeFlags(): void {
-    this.#emitPending();
+    const { pending, i64, i32 } = this;
+    if (pending === undefined) return;
+    if (pending === 'open') bug('flags are wanted of which nobody knows how they were set');
+    this.#emitFlags(pending);
+    this.i64 = i64;
+    this.i32 = i32;
     this.pending = undefined;
   }
 
-  /** Emits the computation of the flags that have been put off and leaves them so: for code that leaves the region, and for edges. */
-  #emitPending(): void {
-    const { pending, i64, i32 } = this;
-    if (pending === undefined) return;
+  /** Notes in the `flagKind` local how the flags are to be computed: for edges to code that may leave the region. */
+  keepFlags(): void {
+    const { pending } = this;
+    if (pending === 'open') return;
+    this.f.i32(pending === undefined ? 0 : this.#kindOf(pending)).set(this.locals.flagKind);
+  }
+
+  /** Number of the way in which flags are computed. */
+  #kindOf(pending: PendingFlags): number {
+    const known = this.#kinds.findIndex(({ use }) => use === pending.use);
+    return known >= 0 ? known + 1 : this.#kinds.push(pending);
+  }
+
+  #emitFlags({ result, aux }: PendingFlags): void {
     this.#useScratch(this.#lazyScratch);
-    pending.result();
+    result();
     this.f.set(this.#flagResult);
-    pending.aux();
+    aux();
     this.f.set(this.#flagAux);
-    this.i64 = i64;
-    this.i32 = i32;
+  }
+
+  /** Computes the flags in the way that the `flagKind` local tells. */
+  #emitKeptFlags(): void {
+    const { f } = this;
+    if (this.#kinds.length === 0) return;
+    const done = f.block();
+    const labels: Label[] = [];
+    for (let n = this.#kinds.length - 1; n >= 0; n--) labels[n] = f.block();
+    f.get(this.locals.flagKind).branchTable([done, ...labels], done);
+    for (const pending of this.#kinds) {
+      f.end();
+      this.#emitFlags(pending);
+      f.branch(done);
+    }
+    f.end();
   }
 
   #useScratch(scratch: Scratch): void {
@@ -280,8 +271,8 @@ export class CompilerEmitter implements AccessEmitter {
 
   setFlags(result: () => void, aux: () => void): void {
     this.#flagsWritten = true;
-    if (this.#isLazy) {
-      this.pending = { result, aux };
+    if (this.#use.isLazy) {
+      this.pending = { use: this.#use, result, aux };
       return;
     }
     if (this.pending !== undefined) bug('flags are put off while others are set');
@@ -395,7 +386,15 @@ export class CompilerEmitter implements AccessEmitter {
   leaveWith(code: () => void): void {
     code();
     this.f.set(this.locals.code);
-    this.#emitPending();
+    const { pending, i64, i32 } = this;
+    if (pending === 'open') {
+      this.f.branch(this.openEpilogue);
+      return;
+    }
+    // Computed here, though it is long: at the epilogue, operands of all kinds would have to be kept for it.
+    if (pending !== undefined) this.#emitFlags(pending);
+    this.i64 = i64;
+    this.i32 = i32;
     this.f.branch(this.epilogue);
   }
 
@@ -511,6 +510,8 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Emits the epilogue: writes back what the function has written and returns the code. */
   emitEpilogue(): void {
+    this.#emitKeptFlags();
+    this.f.end();
     this.storeRegisters();
     this.f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
     this.f.get(this.locals.code).return();

@@ -15,12 +15,20 @@ export interface FlagUse {
   readonly wantsFlags: boolean;
   /** It sets all flags and looks at none, and does not leave the code. */
   readonly overwrites: boolean;
-  /** It neither touches the flags nor leaves the code. */
+  /** It does not touch the flags. */
   readonly isNeutral: boolean;
+  /** It may leave the code. */
+  readonly mayLeave: boolean;
 }
 
 /** What jumps do with the flags: those that look at them say so themselves. */
-export const PUTS_OFF_NOTHING: FlagUse = { isLazy: false, wantsFlags: false, overwrites: false, isNeutral: false };
+export const PUTS_OFF_NOTHING: FlagUse = {
+  isLazy: false,
+  wantsFlags: false,
+  overwrites: false,
+  isNeutral: false,
+  mayLeave: true,
+};
 
 /** Operations that set all flags, unconditionally, by pure computation from scratch locals that they do not change afterwards. */
 const LAZY =
@@ -112,7 +120,7 @@ class NotingEmitter implements OpEmitter {
 
 /** By opcode. */
 export const FLAG_USES: readonly FlagUse[] = OPERATIONS.map(({ name, kind, memory, emit }) => {
-  if (kind === 'control') return { isLazy: false, wantsFlags: true, overwrites: false, isNeutral: false };
+  if (kind === 'control') return { ...PUTS_OFF_NOTHING, wantsFlags: true };
   const notes = new NotingEmitter();
   emit?.(notes);
   const isLazy = LAZY.test(name);
@@ -122,7 +130,8 @@ export const FLAG_USES: readonly FlagUse[] = OPERATIONS.map(({ name, kind, memor
     isLazy,
     wantsFlags: isLazy ? notes.reads : notes.touches,
     overwrites: isLazy && !notes.reads,
-    isNeutral: !notes.touches && !notes.leaves && !faults,
+    isNeutral: !notes.touches,
+    mayLeave: notes.leaves || faults,
   };
 });
 

@@ -46,7 +46,7 @@ export class PageTableWriter {
     mm.memory.u8.copyWithin(addressOf(mm.original), from, from + FRAME_SIZE);
     this.#registers.set(vcpu.context.state.bytes);
     const reason = mm.engine.stepWithWritable(vcpu.context, vaddr(address - (address % FRAME_SIZE)), mm.scratch);
-    const count = this.#findChanges(address % FRAME_SIZE, mm.engine.exit.size);
+    const count = this.#findChanges(address % FRAME_SIZE, reason === Exit.BUDGET ? mm.engine.exit.size : 0);
     // An instruction that faulted elsewhere has to be retried; without progress the guest gets the first fault.
     const progress = reason === Exit.BUDGET || count > 0;
     if (progress && this.#apply(vcpu.domain, table, count)) return true;
