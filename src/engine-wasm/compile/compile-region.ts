@@ -120,13 +120,13 @@ class RegionCompiler {
   /** Does on an edge to a loop or merge point what that wants of the flags. */
   #bringFlags(to: number): void {
     const need = this.#flagNeeds.of(to);
-    if (need === 'values') this.#e.computeFlags();
-    else if (need === 'kind') this.#e.keepFlags();
+    if (need === 'values') this.#e.flags.compute();
+    else if (need === 'kind') this.#e.flags.keep();
   }
 
   /** Begins a loop or merge point: every edge to it has done what it wants. */
   #takeFlags(node: number): void {
-    this.#e.pending = this.#flagNeeds.of(node) === 'kind' ? 'open' : undefined;
+    this.#e.flags.pending = this.#flagNeeds.of(node) === 'kind' ? 'open' : undefined;
   }
 
   #emitNode(number: number): void {
@@ -279,7 +279,7 @@ class RegionCompiler {
     const opcode = this.#memory.u16[node.last >> 1];
     const pair = FUSED.get(opcode);
     if (pair === undefined) {
-      e.computeFlags();
+      e.flags.compute();
       this.#pushCondition(OPERATIONS[opcode]?.name ?? '');
     } else {
       const compare = opcodeOf(pair.compare);
@@ -289,9 +289,9 @@ class RegionCompiler {
       pushFusedCondition(e, pair);
     }
     this.#f.if();
-    const { pending } = e;
+    const { pending } = e.flags;
     this.#goTaken(from);
-    e.pending = pending;
+    e.flags.pending = pending;
     this.#f.end();
     this.#go(from, node.targets[1], 0, 0);
   }
@@ -360,9 +360,9 @@ class RegionCompiler {
       f.get(rip);
       e.pushPlace(node.places[0]);
       f.op(W.i64Eq).if();
-      const { pending } = e;
+      const { pending } = e.flags;
       this.#go(from, node.targets[0], charge, node.places[0]);
-      e.pending = pending;
+      e.flags.pending = pending;
       f.end();
     }
     this.#charge(charge);
@@ -387,7 +387,7 @@ class RegionCompiler {
       return;
     }
     e.noteJump();
-    e.computeFlags();
+    e.flags.compute();
     if (order[to] <= order[from]) {
       f.get(e.locals.budget)
         .i32(0)

@@ -19,8 +19,6 @@ export interface CompiledLocals extends AccessLocals {
   readonly jumpRecord: number;
   readonly jumpPage: number;
   readonly code: number;
-  /** How the flags are to be computed: 0 when they are in their locals, else the number of the operation that set them. */
-  readonly flagKind: number;
 }
 
 /** Functions that compiled code calls. */

@@ -3,35 +3,29 @@
 // written back in its one epilogue; other registers stay in the state block.
 
 import { bug } from '../../base/index.ts';
-import { Access, Cpu } from '../../engine/index.ts';
+import { Cpu } from '../../engine/index.ts';
 import { HELPER_COST } from '../interpret/control.ts';
-import { type AccessEmitter, pushTlbEntry, TLB_FRAME } from '../interpret/memory-access.ts';
+import type { AccessEmitter } from '../interpret/memory-access.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { PACKED_DOUBLE, PACKED_SINGLE, pushDenormal } from '../ir/operations/packed-precision.ts';
 import { type Field, FIELD_OFFSET, Rec, RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
-import { MAX_COMPILED, Tlb, Word } from '../runtime/layout.ts';
+import { MAX_COMPILED, Word } from '../runtime/layout.ts';
 import type { FunctionBuilder, Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { CompiledLocals, CompilerCallees, RegisterUse } from './compiled-function.ts';
+import { FlagLocals } from './flag-locals.ts';
 import { FLAG_USES, type FlagUse, PUTS_OFF_NOTHING } from './flag-use.ts';
 import { type GprUse, NR_GPR } from './gpr-use.ts';
 import { type OrdinaryNumbers, promisedLanes } from './ordinary-numbers.ts';
 import { QuickFloats } from './quick-floats.ts';
+import { emitPrologueChecks } from './prologue.ts';
 import { readLocal, writeLocal } from './register-part.ts';
 import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf } from './vector-use.ts';
 
 const NR_TEMPS = 16;
-const PAGE_SIZE = 4096;
-
-/** Flags that have been put off: what `setFlags` takes, and which operation it was. */
-export interface PendingFlags {
-  readonly use: FlagUse;
-  readonly result: () => void;
-  readonly aux: () => void;
-}
 
 type Scratch = Pick<AccessEmitter, 'i64' | 'i32'>;
 
@@ -45,11 +39,7 @@ export class CompilerEmitter implements AccessEmitter {
   i64: readonly [number, number, number, number, number, number];
   i32: readonly [number, number, number, number];
   readonly v128: readonly [number, number, number, number];
-  /**
-   * The flags that have been set last, when their computation has been put off; they are in the flag locals otherwise.
-   * `open`: the `flagKind` local tells.
-   */
-  pending: PendingFlags | 'open' | undefined;
+  readonly flags: FlagLocals;
   readonly #scratch: Scratch;
   /** Scratch locals of operations whose flags are put off: nothing else changes them until the next such operation. */
   readonly #lazyScratch: Scratch;
@@ -70,14 +60,8 @@ export class CompilerEmitter implements AccessEmitter {
   readonly #gprUse: GprUse;
   readonly #gpr: number[] = [];
   readonly #temps: number[] = [];
-  readonly #flagResult: number;
-  readonly #flagAux: number;
   /** Bit n: temporary n has been written by a record so far. */
   #writtenTemps = 0;
-  #flagsWritten = false;
-  /** Ways in which flags are computed that `flagKind` can tell, from number 1 on. */
-  readonly #kinds: PendingFlags[] = [];
-
   constructor(f: FunctionBuilder, callees: CompilerCallees, memory: EngineMemory, region: Region, use: RegisterUse) {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
@@ -89,8 +73,7 @@ export class CompilerEmitter implements AccessEmitter {
     this.#gprUse = use.gprs;
     this.tlbDisplacement = region.tlbDisplacement;
     for (let n = 0; n < NR_GPR; n++) this.#gpr.push(f.local(i64));
-    this.#flagResult = f.local(i64);
-    this.#flagAux = f.local(i32);
+    this.flags = new FlagLocals(f, (emit) => this.#withLazyScratch(emit));
     this.locals = {
       budget: 0,
       codePage: 1,
@@ -105,7 +88,6 @@ export class CompilerEmitter implements AccessEmitter {
       jumpRecord: f.local(i32),
       jumpPage: f.local(i64),
       code: f.local(i32),
-      flagKind: f.local(i32),
     };
     for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
     const scratch = (): Scratch => ({
@@ -159,11 +141,11 @@ export class CompilerEmitter implements AccessEmitter {
 
   readState(offset: number, load: number): void {
     const f = this.f;
-    if ((offset === Cpu.FLAG_AUX || offset === Cpu.FLAG_RESULT) && this.pending !== undefined)
+    if ((offset === Cpu.FLAG_AUX || offset === Cpu.FLAG_RESULT) && this.flags.pending !== undefined)
       bug('flags are read that have been put off');
     if (offset === Cpu.FLAG_AUX) {
       if (load !== M.i32Load) bug(`a read of the flags by ${load}`);
-      f.get(this.#flagAux);
+      f.get(this.flags.aux);
       return;
     }
     if (offset === Cpu.ZERO && load === M.i64Load) {
@@ -189,8 +171,8 @@ export class CompilerEmitter implements AccessEmitter {
     if (offset === Cpu.FLAG_AUX) {
       if (store !== M.i32Store) bug(`a write of the flags by ${store}`);
       value();
-      f.set(this.#flagAux);
-      this.#flagsWritten = true;
+      f.set(this.flags.aux);
+      this.flags.isWritten = true;
       return;
     }
     if (this.#vectors.holds(offset)) {
@@ -211,57 +193,9 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Prepares for an operation. To be called before each is emitted. */
   begin(use: FlagUse): void {
-    if (use.wantsFlags) this.computeFlags();
+    if (use.wantsFlags) this.flags.compute();
     this.#use = use;
     this.#useScratch(use.isLazy ? this.#lazyScratch : this.#scratch);
-  }
-
-  /** Computes the flags that have been put off, if any. */
-  computeFlags(): void {
-    const { pending, i64, i32 } = this;
-    if (pending === undefined) return;
-    if (pending === 'open') bug('flags are wanted of which nobody knows how they were set');
-    this.#emitFlags(pending);
-    this.i64 = i64;
-    this.i32 = i32;
-    this.pending = undefined;
-  }
-
-  /** Notes in the `flagKind` local how the flags are to be computed: for edges to code that may leave the region. */
-  keepFlags(): void {
-    const { pending } = this;
-    if (pending === 'open') return;
-    this.f.i32(pending === undefined ? 0 : this.#kindOf(pending)).set(this.locals.flagKind);
-  }
-
-  /** Number of the way in which flags are computed. */
-  #kindOf(pending: PendingFlags): number {
-    const known = this.#kinds.findIndex(({ use }) => use === pending.use);
-    return known >= 0 ? known + 1 : this.#kinds.push(pending);
-  }
-
-  #emitFlags({ result, aux }: PendingFlags): void {
-    this.#useScratch(this.#lazyScratch);
-    result();
-    this.f.set(this.#flagResult);
-    aux();
-    this.f.set(this.#flagAux);
-  }
-
-  /** Computes the flags in the way that the `flagKind` local tells. */
-  #emitKeptFlags(): void {
-    const { f } = this;
-    if (this.#kinds.length === 0) return;
-    const done = f.block();
-    const labels: Label[] = [];
-    for (let n = this.#kinds.length - 1; n >= 0; n--) labels[n] = f.block();
-    f.get(this.locals.flagKind).branchTable([done, ...labels], done);
-    for (const pending of this.#kinds) {
-      f.end();
-      this.#emitFlags(pending);
-      f.branch(done);
-    }
-    f.end();
   }
 
   #useScratch(scratch: Scratch): void {
@@ -269,17 +203,15 @@ export class CompilerEmitter implements AccessEmitter {
     this.i32 = scratch.i32;
   }
 
+  #withLazyScratch(emit: () => void): void {
+    const { i64, i32 } = this;
+    this.#useScratch(this.#lazyScratch);
+    emit();
+    this.#useScratch({ i64, i32 });
+  }
+
   setFlags(result: () => void, aux: () => void): void {
-    this.#flagsWritten = true;
-    if (this.#use.isLazy) {
-      this.pending = { use: this.#use, result, aux };
-      return;
-    }
-    if (this.pending !== undefined) bug('flags are put off while others are set');
-    result();
-    this.f.set(this.#flagResult);
-    aux();
-    this.f.set(this.#flagAux);
+    this.flags.set(this.#use, result, aux);
   }
 
   ordinaryBias(bits: 32 | 64): void {
@@ -315,7 +247,7 @@ export class CompilerEmitter implements AccessEmitter {
     f.get(code).if();
     this.leaveWith(() => f.get(code));
     f.end();
-    if (FLAG_USES[u16[record >> 1]].wantsFlags) this.#loadFlags(f); // only now: a fault leaves the flags as they are
+    if (FLAG_USES[u16[record >> 1]].wantsFlags) this.flags.load(f); // only now: a fault leaves the flags as they are
     this.#leaveWithDenormals(u16[record >> 1]);
   }
 
@@ -386,15 +318,12 @@ export class CompilerEmitter implements AccessEmitter {
   leaveWith(code: () => void): void {
     code();
     this.f.set(this.locals.code);
-    const { pending, i64, i32 } = this;
-    if (pending === 'open') {
+    if (this.flags.pending === 'open') {
       this.f.branch(this.openEpilogue);
       return;
     }
     // Computed here, though it is long: at the epilogue, operands of all kinds would have to be kept for it.
-    if (pending !== undefined) this.#emitFlags(pending);
-    this.i64 = i64;
-    this.i32 = i32;
+    this.flags.emit();
     this.f.branch(this.epilogue);
   }
 
@@ -450,14 +379,14 @@ export class CompilerEmitter implements AccessEmitter {
   /** Calls a function that sees and changes the registers other than SSE registers in the state block; its results stay on the stack. */
   callRuntime(call: () => void): void {
     const f = this.f;
-    if (this.pending !== undefined) bug('the runtime is called with flags put off');
+    if (this.flags.pending !== undefined) bug('the runtime is called with flags put off');
     this.markRecord();
     f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
     for (const field of ['a', 'b'] as const) {
       const temp = (this.field(field) - Cpu.TEMP) >> 3;
       if (temp >= 0 && temp < NR_TEMPS) this.#writtenTemps |= 1 << temp;
     }
-    this.#flagsWritten = true;
+    this.flags.isWritten = true;
     this.#storeGprs();
     this.#spillGeneralTemps();
     call();
@@ -486,7 +415,7 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Writes what the function may have written, flags too, to the state block. */
   syncRegisters(): void {
-    this.#flagsWritten = true;
+    this.flags.isWritten = true;
     this.storeRegisters();
   }
 
@@ -510,7 +439,7 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Emits the epilogue: writes back what the function has written and returns the code. */
   emitEpilogue(): void {
-    this.#emitKeptFlags();
+    this.flags.emitKept();
     this.f.end();
     this.storeRegisters();
     this.f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
@@ -519,41 +448,7 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Emits the prologue; to be called when everything else has been emitted, with a builder for the beginning. */
   emitPrologue(into: FunctionBuilder): void {
-    const { budget, codePage } = this.locals;
-    const { tlbDisplacement, pages, entry: place } = this.#region;
-    const fits = into.block();
-    const refuses = into.block();
-    const isKernel = tlbDisplacement === 0 ? 1 : 0;
-    into.i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).i32(isKernel).op(W.i32Ne).unlikely().branchIf(refuses);
-    for (const { distance, frame } of pages) {
-      if (distance === 0) continue; // whoever calls has looked
-      const { address, entry } = this.locals;
-      into.get(codePage).i64(distance).op(W.i64Add).set(address);
-      pushTlbEntry(into, address);
-      into.set(entry);
-      const found = into.block();
-      into
-        .get(entry)
-        .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME + tlbDisplacement)
-        .i32(frame * PAGE_SIZE);
-      into
-        .op(W.i32Eq)
-        .get(address)
-        .get(entry)
-        .mem(M.i64Load, Tlb.EXECUTE + tlbDisplacement);
-      into.op(W.i64Eq).op(W.i32And).branchIf(found);
-      into.get(address).i32(Access.EXECUTE).call(this.callees.probe);
-      into
-        .i32(frame * PAGE_SIZE)
-        .op(W.i32Ne)
-        .unlikely()
-        .branchIf(refuses);
-      into.end();
-    }
-    into.branch(fits).end();
-    into.i32(0).get(codePage).i64(place).op(W.i64Add).mem(M.i64Store, Cpu.RIP);
-    into.i32(0).get(budget).mem(M.i32Store, Word.BUDGET).i32(CompiledExit.REFUSED).return();
-    into.end();
+    emitPrologueChecks(into, this.#region, this.locals, this.callees.probe);
     this.#quickFloats.emitPrologue(into);
     this.loadRegisters(into);
   }
@@ -564,12 +459,7 @@ export class CompilerEmitter implements AccessEmitter {
         f.i32(0)
           .mem(M.i64Load, Cpu.GPR + n * 8)
           .set(this.#gpr[n]);
-    this.#loadFlags(f);
-  }
-
-  #loadFlags(f: FunctionBuilder): void {
-    f.i32(0).mem(M.i64Load, Cpu.FLAG_RESULT).set(this.#flagResult);
-    f.i32(0).mem(M.i32Load, Cpu.FLAG_AUX).set(this.#flagAux);
+    this.flags.load(f);
   }
 
   #storeGprs(): void {
@@ -579,9 +469,7 @@ export class CompilerEmitter implements AccessEmitter {
         f.i32(0)
           .get(this.#gpr[n])
           .mem(M.i64Store, Cpu.GPR + n * 8);
-    if (!this.#flagsWritten) return;
-    f.i32(0).get(this.#flagResult).mem(M.i64Store, Cpu.FLAG_RESULT);
-    f.i32(0).get(this.#flagAux).mem(M.i32Store, Cpu.FLAG_AUX);
+    this.flags.store();
   }
 
   /** The local that holds a field of the state block, or -1; notes the use. */
@@ -599,7 +487,7 @@ export class CompilerEmitter implements AccessEmitter {
       return this.#temps[n];
     }
     if (offset !== Cpu.FLAG_RESULT) return -1;
-    if (isWrite) this.#flagsWritten = true;
-    return this.#flagResult;
+    if (isWrite) this.flags.isWritten = true;
+    return this.flags.result;
   }
 }

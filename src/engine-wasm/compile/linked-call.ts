@@ -38,7 +38,7 @@ export function emitLinkedCall(e: CompilerEmitter, site: CallSite): void {
     e.pushPlace(target);
     f.set(rip);
   }
-  e.computeFlags();
+  e.flags.compute();
   e.syncRegisters();
   const found = f.block();
   const fails = f.block();
