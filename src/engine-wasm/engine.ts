@@ -62,7 +62,7 @@ const CALLS: readonly number[] = [opcodeOf('call'), opcodeOf('callr')];
 const POLICIES: Readonly<Record<EngineTier, CompilerPolicy | undefined>> = {
   interpreter: undefined,
   compiler: { threshold: 1, eager: true, cost: 0 },
-  auto: { threshold: 30_000, eager: false, cost: 50_000 },
+  auto: { threshold: 8000, eager: false, cost: 50_000 },
 };
 
 /** What an engine does beside running code, or in another way; nothing of it unless it is asked for. */

@@ -28,7 +28,7 @@ export interface EngineCounters {
   longestCompileNs: number;
   /** Regions dropped because a frame of theirs was written. */
   droppedRegions: number;
-  /** Times that all code was dropped, decoded and compiled, to make room. */
+  /** Times that all compiled code was dropped to make room, or all decoded code with it. */
   evictions: number;
   /** Regions dropped that way. */
   evictedRegions: number;

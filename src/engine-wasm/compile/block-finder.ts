@@ -19,7 +19,7 @@ const TWO_32 = 2 ** 32;
 const TWO_48 = 2 ** 48;
 
 /** A block belongs to a region when it has run at least this fraction of the threshold. */
-const WARM_FRACTION = 32;
+const WARM_FRACTION = 8;
 
 /** What blocks count as worth compiling. */
 export interface FinderPolicy {

@@ -74,7 +74,7 @@ const MOST_COST = 2 ** 28;
  * Bytes of WebAssembly that are kept; then everything is dropped. The host's machine code for it is some ten times as
  * long, and a guest chooses how much there is.
  */
-const MAX_CODE_BYTES = 8 << 20;
+const MAX_CODE_BYTES = 16 << 20;
 
 /** Frames whose compiled code was dropped this often hold data that changes: they stay interpreted. */
 const MAX_DROPS = 16;
@@ -137,10 +137,7 @@ export class Compiler implements CodeWatcher {
     i32[(head + Rec.IMM) >> 2] = NEVER;
     if (frame < 0 || (!this.#policy.eager && (this.#drops.get(frame) ?? 0) >= MAX_DROPS)) return;
     const isFull = this.#free.length === 0 && this.#nextPlace >= MAX_COMPILED;
-    if (isFull || this.#links.isFull || this.#codeBytes >= MAX_CODE_BYTES) {
-      this.#cache.dropAll(); // the caller looks its block up again
-      return;
-    }
+    if (isFull || this.#links.isFull || this.#codeBytes >= MAX_CODE_BYTES) this.#evict();
     const generation = this.#generation;
     this.#finder.begin(frame);
     const region = formRegion(this.#memory, this.#finder, u16[(head + Rec.RIP) >> 1]);
@@ -163,7 +160,6 @@ export class Compiler implements CodeWatcher {
 
   /** The code of a frame is gone. Functions that are running finish: they leave at their next look at `Word.DROPPED`. */
   frameDropped(frame: number): void {
-    const { u16, i32 } = this.#memory;
     const places = this.#places.get(frame);
     if (places === undefined) return;
     cutLinks(this.#memory);
@@ -175,8 +171,7 @@ export class Compiler implements CodeWatcher {
       this.#placed.delete(place);
       for (const other of placed.frames) this.#places.get(other)?.delete(place);
       // the head may be in another frame, whose blocks stay
-      u16[(placed.head + Rec.OPCODE) >> 1] = HEAD;
-      i32[(placed.head + Rec.IMM) >> 2] = this.threshold;
+      this.#resetHead(placed.head);
       this.#table.set(place, null);
       this.#codeBytes -= placed.size;
       this.#free.push(place);
@@ -186,17 +181,34 @@ export class Compiler implements CodeWatcher {
 
   /** All code is gone. */
   allDropped(): void {
+    this.#forgetRegions();
+    this.#drops.clear();
+    this.#generation++;
+  }
+
+  /** Drops all regions to make room; their blocks count from the beginning, so that what is hot comes back soon. */
+  #evict(): void {
+    this.#counters.evictions++;
+    for (const { head } of this.#placed.values()) this.#resetHead(head);
+    this.#forgetRegions();
+  }
+
+  #forgetRegions(): void {
     cutLinks(this.#memory);
     this.#counters.evictedRegions += this.#placed.size;
     for (const place of this.#placed.keys()) this.#table.set(place, null);
     this.#placed.clear();
     this.#places.clear();
-    this.#drops.clear();
     this.#links.reset();
     this.#free.length = 0;
     this.#nextPlace = 1;
     this.#codeBytes = 0;
-    this.#generation++;
+  }
+
+  #resetHead(head: number): void {
+    const { u16, i32 } = this.#memory;
+    u16[(head + Rec.OPCODE) >> 1] = HEAD;
+    i32[(head + Rec.IMM) >> 2] = this.threshold;
   }
 
   #note(place: number, placed: Placed): void {
