@@ -1,7 +1,7 @@
 // Guest calls from one compiled function to another as calls of WebAssembly. The callee is found through a link, a cell
 // in memory 0 that holds for one site the place of the function and the key under which it was found: the address of
-// the target or of the page, with the number of the mappings (`Word.LINK_KEY`) in its upper bits. Registers travel in
-// the state block. The callee returns like any compiled function; when control is then at the guest's return address,
+// the target, with the number of the mappings (`Word.LINK_KEY`) in its upper 16 bits. Registers travel in the state
+// block. The callee returns like any compiled function; when control is then at the guest's return address,
 // the caller goes on, whatever has happened in between: all state is the guest's.
 
 import { Cpu } from '../../engine/index.ts';
