@@ -77,6 +77,29 @@ test('hostile code: decoding and slow instructions use up the budget', () => {
   }
 });
 
+test('hostile code: repeated instructions use up the budget by what they move and compare', () => {
+  const loops = {
+    'bf 00 00 00 20 b9 60 ea 00 00 f3 aa eb f2': 'upwards: mov $DATA,%edi; mov $60000,%ecx; rep stosb; jmp',
+    'fd bf 00 70 00 20 b9 a0 0f 00 00 f3 aa eb f1': 'downwards: the same of 4000',
+    'be 00 00 00 20 bf 00 00 00 20 b9 a0 0f 00 00 f3 a6 eb ed': 'mov $DATA,%esi; repe cmpsb; jmp',
+    'be 00 00 00 20 ac eb f8': 'mov $DATA,%esi; lodsb; jmp',
+  };
+  for (const tier of ['interpreter', 'compiler'] as const) {
+    for (const [hex, name] of Object.entries(loops)) {
+      const m = new BareMachine(1024, tier);
+      for (let page = 0; page < 16; page++) m.map(DATA + page * 4096);
+      m.code(hex);
+      let rounds = 0;
+      while (rounds < 100 && m.engine.counters.instructions < 1_000_000) {
+        m.engine.enter(m.vcpu, 100_000);
+        rounds++;
+      }
+      assert.ok(rounds <= 12, `${tier}, ${name}: ${rounds} budgets of 100 000 instructions`);
+      assert.ok(m.engine.counters.instructions >= 1_000_000, name);
+    }
+  }
+});
+
 test('hostile code: a read-modify-write across the end of a page with code stays in its two pages', () => {
   const m = new BareMachine();
   m.map(CODE); // makes the tables

@@ -11,6 +11,7 @@ import { CONDITIONS, pushCondition } from '../ir/operations/condition.ts';
 import { RECORD_SIZE } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
+import { Word } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
 import type { CompilerCallees, RegisterUse } from './compiled-function.ts';
@@ -207,7 +208,8 @@ class RegionCompiler {
       case 'string': {
         const code = e.i32[0];
         e.callRuntime(() => f.i32(e.record).call(e.callees.string));
-        f.tee(code).if();
+        f.set(code).i32(0).mem(M.i32Load, Word.BUDGET).set(e.locals.budget); // it has charged for its work
+        f.get(code).if();
         e.leaveWith(() => f.get(code));
         f.end();
         e.ifDropped(() => e.resumeBehind());

@@ -8,8 +8,8 @@ import { ExitCode } from '../ir/exit-code.ts';
 import { Rec } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { StringOp } from '../ir/string-op.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB } from '../runtime/layout.ts';
-import { WORK_LIMIT } from '../runtime/string.ts';
+import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import { BULK_SHIFT, WORK_LIMIT } from '../runtime/string.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -250,6 +250,8 @@ class BulkString {
     f.i32(0).get(this.#count);
     f.get(this.#bytes).get(this.#shift).op(W.i32ShrU).op(W.i64ExtendI32U).op(W.i64Sub);
     f.mem(M.i64Store, gprSlot(Gpr.RCX));
+    f.i32(0).i32(0).mem(M.i32Load, Word.BUDGET);
+    f.get(this.#bytes).i32(BULK_SHIFT).op(W.i32ShrU).op(W.i32Sub).mem(M.i32Store, Word.BUDGET);
     f.get(this.#work).get(this.#bytes).op(W.i32Add).set(this.#work).branch(next);
   }
 }

@@ -261,14 +261,16 @@ function emitDispatch(e: InterpreterEmitter, targets: Targets): void {
   e.f.set(e.locals.charge).branch(targets.dispatch);
 }
 
-/** Calls a runtime function that gets the record; leaves with the exit code it returns, if any. */
+/** Calls a runtime function that gets the record and charges for its work; leaves with the exit code it returns, if any. */
 function emitRuntimeCall(e: InterpreterEmitter, callee: number): void {
   const f = e.f;
   const code = e.i32[0];
   e.markRecord();
   e.writeState(Word.BUDGET, M.i32Store, () => f.get(e.locals.budget));
-  f.get(e.locals.record).call(callee).tee(code);
-  f.if();
+  f.get(e.locals.record).call(callee).set(code);
+  e.readState(Word.BUDGET, M.i32Load);
+  f.set(e.locals.budget);
+  f.get(code).if();
   e.leaveWith(() => f.get(code));
   f.end();
 }

@@ -17,6 +17,10 @@ const PAGE_SIZE = 4096;
 const REPNE = 0xf2;
 /** Bytes after which a repeated instruction lets the hypervisor look at the clock. */
 export const WORK_LIMIT = 65536;
+/** Bytes that are moved in bulk for an instruction of the budget, as a power of two. */
+export const BULK_SHIFT = 4;
+/** Instructions of the budget that an element by itself uses up: a guest cannot stretch its time with slow ones. */
+const ELEMENT_COST = 64;
 const MASK_32 = 0xffffffffn;
 
 /** Runs string instructions for the active vCPU. */
@@ -40,7 +44,7 @@ export class StringUnit {
     this.#cache = cache;
   }
 
-  /** Runs the string instruction of a record. @returns 0 when it is done, else an `ExitCode` */
+  /** Runs the string instruction of a record; what it does is charged to `Word.BUDGET`. @returns 0 when it is done, else an `ExitCode` */
   run(record: number): number {
     const { u16, u32, i32, cpu } = this.#memory;
     const kind = u16[(record + Rec.A) >> 1] ?? 0;
@@ -70,6 +74,7 @@ export class StringUnit {
       if (done > 0) {
         this.#setCount(count - BigInt(done));
         work += done * this.#bytes;
+        i32[Word.BUDGET >> 2] -= (done * this.#bytes) >> BULK_SHIFT;
         continue;
       }
       if (!this.#element(kind)) {
@@ -153,7 +158,8 @@ export class StringUnit {
 
   /** Does one element with all its checks and moves the pointers. @returns false after recording a fault */
   #element(kind: number): boolean {
-    const { cpu } = this.#memory;
+    const { cpu, i32 } = this.#memory;
+    i32[Word.BUDGET >> 2] -= ELEMENT_COST;
     const source = kind === StringOp.MOVS || kind === StringOp.LODS || kind === StringOp.CMPS;
     const target = kind !== StringOp.LODS;
     let value = this.#low(cpu.gpr[Gpr.RAX] ?? 0n);
