@@ -182,7 +182,6 @@ export class Compiler implements CodeWatcher {
   /** All code is gone. */
   allDropped(): void {
     this.#forgetRegions();
-    this.#drops.clear();
     this.#generation++;
   }
 
@@ -199,6 +198,7 @@ export class Compiler implements CodeWatcher {
     for (const place of this.#placed.keys()) this.#table.set(place, null);
     this.#placed.clear();
     this.#places.clear();
+    this.#drops.clear(); // frames get other contents and other owners in time
     this.#links.reset();
     this.#free.length = 0;
     this.#nextPlace = 1;
