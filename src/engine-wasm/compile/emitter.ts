@@ -16,7 +16,7 @@ import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { CompiledLocals, CompilerCallees, RegisterUse } from './compiled-function.ts';
 import { FlagLocals } from './flag-locals.ts';
 import { FLAG_USES, type FlagUse, PUTS_OFF_NOTHING } from './flag-use.ts';
-import { type GprUse, NR_GPR } from './gpr-use.ts';
+import { GeneralRegisters } from './general-registers.ts';
 import { type OrdinaryNumbers, promisedLanes } from './ordinary-numbers.ts';
 import { QuickFloats } from './quick-floats.ts';
 import { emitPrologueChecks } from './prologue.ts';
@@ -24,8 +24,6 @@ import { readLocal, writeLocal } from './register-part.ts';
 import type { Region } from './region.ts';
 import { pushExtended, VectorRegisters } from './vector-registers.ts';
 import { implicitVectors, vectorOf } from './vector-use.ts';
-
-const NR_TEMPS = 16;
 
 type Scratch = Pick<AccessEmitter, 'i64' | 'i32'>;
 
@@ -57,11 +55,8 @@ export class CompilerEmitter implements AccessEmitter {
   /** Distance of the page that the current record is on. */
   page = 0;
   readonly #region: Region;
-  readonly #gprUse: GprUse;
-  readonly #gpr: number[] = [];
-  readonly #temps: number[] = [];
-  /** Bit n: temporary n has been written by a record so far. */
-  #writtenTemps = 0;
+  readonly #general: GeneralRegisters;
+
   constructor(f: FunctionBuilder, callees: CompilerCallees, memory: EngineMemory, region: Region, use: RegisterUse) {
     const { i32, i64, v128 } = ValueType;
     this.f = f;
@@ -70,9 +65,8 @@ export class CompilerEmitter implements AccessEmitter {
     this.callees = callees;
     this.#memory = memory;
     this.#region = region;
-    this.#gprUse = use.gprs;
     this.tlbDisplacement = region.tlbDisplacement;
-    for (let n = 0; n < NR_GPR; n++) this.#gpr.push(f.local(i64));
+    this.#general = new GeneralRegisters(f, use.gprs);
     this.flags = new FlagLocals(f, (emit) => this.#withLazyScratch(emit));
     this.locals = {
       budget: 0,
@@ -89,7 +83,6 @@ export class CompilerEmitter implements AccessEmitter {
       jumpPage: f.local(i64),
       code: f.local(i32),
     };
-    for (let n = 0; n < NR_TEMPS; n++) this.#temps.push(f.local(i64));
     const scratch = (): Scratch => ({
       i64: [f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64), f.local(i64)],
       i32: [f.local(i32), f.local(i32), f.local(i32), f.local(i32)],
@@ -160,7 +153,7 @@ export class CompilerEmitter implements AccessEmitter {
       this.#vectors.read(offset, load);
       return;
     }
-    const local = this.#localOf(offset, false);
+    const local = this.#localOf(offset);
     if (local < 0) f.i32(0).mem(load, offset);
     else if (load > 0xff) pushExtended(f, local, load);
     else readLocal(f, local, (offset & 7) * 8, load);
@@ -179,7 +172,9 @@ export class CompilerEmitter implements AccessEmitter {
       this.#vectors.write(offset, store, value);
       return;
     }
-    const local = this.#localOf(offset, true);
+    if (offset === Cpu.FLAG_RESULT) this.flags.isWritten = true;
+    this.#general.noteWrite(offset);
+    const local = this.#localOf(offset);
     if (local < 0) {
       f.i32(0);
       value();
@@ -271,7 +266,7 @@ export class CompilerEmitter implements AccessEmitter {
   /** Does something with the local of a general register or temporary that is an operand. */
   #syncGeneral(field: Field, move: (local: number, slot: number) => void): void {
     const slot = this.field(field) & ~7;
-    const local = this.#vectors.holds(slot) ? -1 : this.#localOf(slot, false);
+    const local = this.#vectors.holds(slot) ? -1 : this.#localOf(slot);
     if (local >= 0) move(local, slot);
   }
 
@@ -382,35 +377,19 @@ export class CompilerEmitter implements AccessEmitter {
     if (this.flags.pending !== undefined) bug('the runtime is called with flags put off');
     this.markRecord();
     f.i32(0).get(this.locals.budget).mem(M.i32Store, Word.BUDGET);
-    for (const field of ['a', 'b'] as const) {
-      const temp = (this.field(field) - Cpu.TEMP) >> 3;
-      if (temp >= 0 && temp < NR_TEMPS) this.#writtenTemps |= 1 << temp;
-    }
+    for (const field of ['a', 'b'] as const) this.#general.noteTemp(this.field(field));
     this.flags.isWritten = true;
-    this.#storeGprs();
-    this.#spillGeneralTemps();
+    this.#storeGeneral();
+    this.#general.spillTemps();
     call();
-    this.#loadGprs(f);
-    for (let n = 0; n < NR_TEMPS; n++)
-      if ((this.#writtenTemps & (1 << n)) !== 0)
-        f.i32(0)
-          .mem(M.i64Load, Cpu.TEMP + n * 8)
-          .set(this.#temps[n]);
+    this.#loadGeneral(this.f);
+    this.#general.loadTemps();
   }
 
   /** Writes the temporaries that the interpreter may want to see to the state block. */
   spillTemps(): void {
-    this.#spillGeneralTemps();
+    this.#general.spillTemps();
     this.#vectors.spillTemps();
-  }
-
-  #spillGeneralTemps(): void {
-    for (let n = 0; n < NR_TEMPS; n++)
-      if ((this.#writtenTemps & (1 << n)) !== 0)
-        this.f
-          .i32(0)
-          .get(this.#temps[n])
-          .mem(M.i64Store, Cpu.TEMP + n * 8);
   }
 
   /** Writes what the function may have written, flags too, to the state block. */
@@ -421,13 +400,13 @@ export class CompilerEmitter implements AccessEmitter {
 
   /** Writes what the function has written to the state block. */
   storeRegisters(): void {
-    this.#storeGprs();
+    this.#storeGeneral();
     this.#vectors.emitEpilogue();
   }
 
   /** Loads what the function uses from the state block. */
   loadRegisters(into: FunctionBuilder): void {
-    this.#loadGprs(into);
+    this.#loadGeneral(into);
     this.#vectors.emitPrologue(into);
     this.#quickFloats.mxcsrChanged(into);
   }
@@ -453,41 +432,18 @@ export class CompilerEmitter implements AccessEmitter {
     this.loadRegisters(into);
   }
 
-  #loadGprs(f: FunctionBuilder): void {
-    for (let n = 0; n < NR_GPR; n++)
-      if ((this.#gprUse.used & (1 << n)) !== 0)
-        f.i32(0)
-          .mem(M.i64Load, Cpu.GPR + n * 8)
-          .set(this.#gpr[n]);
-    this.flags.load(f);
+  #loadGeneral(into: FunctionBuilder): void {
+    this.#general.load(into);
+    this.flags.load(into);
   }
 
-  #storeGprs(): void {
-    const f = this.f;
-    for (let n = 0; n < NR_GPR; n++)
-      if ((this.#gprUse.written & (1 << n)) !== 0)
-        f.i32(0)
-          .get(this.#gpr[n])
-          .mem(M.i64Store, Cpu.GPR + n * 8);
+  #storeGeneral(): void {
+    this.#general.store();
     this.flags.store();
   }
 
-  /** The local that holds a field of the state block, or -1; notes the use. */
-  #localOf(offset: number, isWrite: boolean): number {
-    if (offset >= Cpu.GPR && offset < Cpu.GPR + NR_GPR * 8) {
-      const n = (offset - Cpu.GPR) >> 3;
-      const { used, written } = this.#gprUse;
-      if ((used & (1 << n)) === 0) return -1; // in the state block it is as good
-      if (isWrite && (written & (1 << n)) === 0) bug('a register is written that nothing writes');
-      return this.#gpr[n];
-    }
-    if (offset >= Cpu.TEMP && offset < Cpu.TEMP + NR_TEMPS * 8) {
-      const n = (offset - Cpu.TEMP) >> 3;
-      if (isWrite) this.#writtenTemps |= 1 << n;
-      return this.#temps[n];
-    }
-    if (offset !== Cpu.FLAG_RESULT) return -1;
-    if (isWrite) this.flags.isWritten = true;
-    return this.flags.result;
+  /** The local that holds a field of the state block other than a vector register, or -1. */
+  #localOf(offset: number): number {
+    return offset === Cpu.FLAG_RESULT ? this.flags.result : this.#general.localOf(offset);
   }
 }
