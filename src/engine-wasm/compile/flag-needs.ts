@@ -2,18 +2,15 @@
 // overwrite them before anybody looks, unless the code is left before, which is rare: then it is enough to know how
 // they are to be computed.
 
-import { COMPARE_AND_JUMPS } from '../ir/operations/compare-and-jump.ts';
-import { opcodeOf } from '../ir/operations.ts';
 import { RECORD_SIZE } from '../ir/record.ts';
 import type { EngineMemory } from '../runtime/engine-memory.ts';
 import { FLAG_USES } from './flag-use.ts';
+import { IS_FUSED } from './record-end.ts';
 import type { RegionNode } from './region.ts';
 import type { Structure } from './structure.ts';
 
 /** `nothing`: nobody looks at them; `kind`: only code that leaves the region may; `values`: somebody does. */
 export type FlagNeed = 'nothing' | 'kind' | 'values';
-
-const FUSED: ReadonlySet<number> = new Set(COMPARE_AND_JUMPS.map((pair) => opcodeOf(pair.name)));
 
 /** The needs of a region's nodes. */
 export class FlagNeeds {
@@ -47,7 +44,7 @@ export class FlagNeeds {
       }
       switch (end) {
         case 'branch':
-          return FUSED.has(u16[last >> 1]) ? need : 'values'; // a comparison overwrites them
+          return IS_FUSED[u16[last >> 1]] ? need : 'values'; // a comparison overwrites them
         case 'exit':
         case 'jumpr':
           return 'kind';

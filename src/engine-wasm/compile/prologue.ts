@@ -1,6 +1,6 @@
 // The checks at the beginning of a compiled function. It is made for one mode and for pages in certain frames. Whoever
 // calls it has looked up the page of its entry; the other pages are looked up here, in the execute TLB or else by a
-// walk that changes nothing. When something does not fit, nothing has happened yet and the function refuses.
+// walk that changes nothing but the TLB. When something does not fit, nothing has happened yet and the function refuses.
 
 import { Access, Cpu } from '../../engine/index.ts';
 import { pushTlbEntry, TLB_FRAME } from '../interpret/memory-access.ts';

@@ -8,12 +8,13 @@ import { ExitCode } from '../ir/exit-code.ts';
 import { Rec } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { StringOp } from '../ir/string-op.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import { Tlb, Word } from '../runtime/layout.ts';
 import { BULK_SHIFT, WORK_LIMIT } from '../runtime/string.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { WalkAccess, WalkResult } from './page-walk.ts';
+import { pushModeTlbEntry } from './tlb-entry.ts';
 
 const MACHINE = 1;
 const PAGE_SIZE = 4096;
@@ -160,13 +161,8 @@ class BulkString {
 
   #lookUp(tlb: number, access: number, machine: number): void {
     const f = this.f;
-    f.get(this.#address)
-      .i64(8)
-      .op(W.i64ShrU)
-      .op(W.i32WrapI64)
-      .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
-      .op(W.i32And);
-    f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(this.#entry);
+    pushModeTlbEntry(f, this.#address);
+    f.set(this.#entry);
     f.get(this.#entry).mem(M.i64Load, tlb).get(this.#address).i64(-PAGE_SIZE).op(W.i64And).op(W.i64Ne).if();
     f.get(this.#address).i32(access).call(this.#walk).i32(WalkResult.OK).op(W.i32Ne);
     this.#leaveIf();

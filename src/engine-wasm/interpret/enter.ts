@@ -8,12 +8,13 @@ import { PageFaultError } from '../../x86/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import { Rec } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
-import { BLOCK_TABLE, NOT_CANONICAL, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import { BLOCK_TABLE, NOT_CANONICAL, Tlb, Word } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { pushBlockTableSlot } from './linkage.ts';
 import { WalkAccess } from './page-walk.ts';
+import { pushModeTlbEntry } from './tlb-entry.ts';
 import { CS_SLOT, SS_SLOT, type Transitions } from './transitions.ts';
 
 const MACHINE = 1;
@@ -73,9 +74,9 @@ class EnterEmitter {
   /** Finds the record of the block at RIP and sets CODE_PAGE, or leaves. */
   locate(again: Label): void {
     const f = this.f;
-    f.i32(0).mem(M.i64Load, Cpu.RIP).tee(this.#rip).i64(8).op(W.i64ShrU).op(W.i32WrapI64);
-    f.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
-    f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(this.#entry);
+    f.i32(0).mem(M.i64Load, Cpu.RIP).set(this.#rip);
+    pushModeTlbEntry(f, this.#rip);
+    f.set(this.#entry);
     f.get(this.#rip).i64(-PAGE_SIZE).op(W.i64And).tee(this.#next);
     f.get(this.#entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Ne).if();
     f.get(this.#rip).i32(WalkAccess.EXECUTE).call(this.#callees.walk).if();

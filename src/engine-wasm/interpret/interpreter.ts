@@ -8,16 +8,7 @@ import { operandUse } from '../ir/operand-use.ts';
 import type { Operation } from '../ir/operation.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
-import {
-  BLOCK_TABLE,
-  MAX_COMPILED,
-  MEMORY0_SIZE,
-  TABLE_SIZE,
-  Tlb,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
-  USER_TLB,
-} from '../runtime/layout.ts';
+import { BLOCK_TABLE, MAX_COMPILED, MEMORY0_SIZE, TABLE_SIZE, Tlb, USER_TLB } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -27,7 +18,7 @@ import { InterpreterEmitter } from './emitter.ts';
 import { type Callees, declareLocals, type Locals } from './locals.ts';
 import { addBulkString } from './bulk-string.ts';
 import { addEnter } from './enter.ts';
-import { emitMemoryAccess } from './memory-access.ts';
+import { emitMemoryAccess, pushTlbEntry } from './memory-access.ts';
 import { addLookup, addSettle, compiledType, pushBlockTableSlot } from './linkage.ts';
 import { addProbe, addWalk } from './page-walk.ts';
 import { addNextPageCheck } from './next-page.ts';
@@ -251,12 +242,7 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   const slot = e.i32[1];
   e.count(Count.INTERPRETER_LOOKUPS);
   f.get(budget).get(charge).op(W.i32Sub).set(budget);
-  f.get(rip)
-    .i64(8)
-    .op(W.i64ShrU)
-    .op(W.i32WrapI64)
-    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
-    .op(W.i32And);
+  pushTlbEntry(f, rip);
   f.get(locals.tlb).op(W.i32Add).set(entry);
   f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).tee(offset).i64(4096).op(W.i64GeU).if();
   f.get(rip).i32(Access.EXECUTE).call(e.callees.walk).if();

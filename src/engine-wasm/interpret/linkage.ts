@@ -5,11 +5,12 @@ import { Access, Cpu } from '../../engine/index.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
-import { BLOCK_TABLE, BLOCK_TABLE_BITS, Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, Tlb, Word } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { Count, emitCount } from './count.ts';
+import { pushModeTlbEntry } from './tlb-entry.ts';
 
 const { i32, i64 } = ValueType;
 const COMPILED = opcodeOf('compiled');
@@ -49,13 +50,8 @@ export function addLookup(module: ModuleBuilder, walk: number, counted: boolean)
   const entry = f.local(i32);
   const machine = f.local(i32);
   const record = f.local(i32);
-  f.get(rip)
-    .op(W.i32WrapI64)
-    .i32(8)
-    .op(W.i32ShrU)
-    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
-    .op(W.i32And);
-  f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(entry);
+  pushModeTlbEntry(f, rip);
+  f.set(entry);
   f.get(rip).get(entry).mem(M.i64Load, Tlb.EXECUTE).op(W.i64Sub).i64(4096).op(W.i64GeU).unlikely().if();
   f.get(rip).i32(Access.EXECUTE).call(walk).if();
   f.i32(0).return();

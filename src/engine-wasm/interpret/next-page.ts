@@ -2,11 +2,12 @@
 // when the instruction was decoded. What is behind the lower half of the address space is nothing.
 
 import { Cpu } from '../../engine/index.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB } from '../runtime/layout.ts';
+import { Tlb } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { WalkAccess } from './page-walk.ts';
+import { pushModeTlbEntry } from './tlb-entry.ts';
 
 const { i32, i64 } = ValueType;
 const PAGE_SIZE = 4096;
@@ -17,10 +18,9 @@ export function addNextPageCheck(module: ModuleBuilder, walk: number): number {
   const frame = 0;
   const address = f.local(i64);
   const entry = f.local(i32);
-  f.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).i64(PAGE_SIZE).op(W.i64Add).tee(address);
-  f.i64(8).op(W.i64ShrU).op(W.i32WrapI64);
-  f.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
-  f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(entry);
+  f.i32(0).mem(M.i64Load, Cpu.CODE_PAGE).i64(PAGE_SIZE).op(W.i64Add).set(address);
+  pushModeTlbEntry(f, address);
+  f.set(entry);
   f.get(entry).mem(M.i64Load, Tlb.EXECUTE).get(address).op(W.i64Ne).if();
   f.get(address).i32(WalkAccess.EXECUTE).call(walk).if();
   f.i32(0).return();

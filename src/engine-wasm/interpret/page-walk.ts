@@ -10,8 +10,6 @@ import {
   NOT_CANONICAL,
   TABLE_MAP,
   Tlb,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
   TLB_LOG,
   TLB_LOG_ENTRIES,
   USER_TLB,
@@ -21,6 +19,7 @@ import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { Count, emitCount } from './count.ts';
+import { pushTlbEntry } from './memory-access.ts';
 
 const MACHINE = 1;
 const { i32, i64 } = ValueType;
@@ -206,8 +205,7 @@ class WalkEmitter {
   /** Fills the TLBs that the access gives a right to; a frame with decoded code does not enter the write TLB. */
   fillTlbs(): void {
     const f = this.f;
-    f.get(this.#address).i64(8).op(W.i64ShrU).op(W.i32WrapI64);
-    f.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32And);
+    pushTlbEntry(f, this.#address);
     f.i32(0).i32(USER_TLB).get(this.#kernel).op(W.select).op(W.i32Add).set(this.#tlb);
     const count = f.local(i32);
     this.#noteTables();

@@ -1,13 +1,13 @@
 // The slow paths of loads and stores, as WebAssembly: what the TLB does not have is walked for, what crosses the end of a page
 // or goes into a frame with decoded code is left to the runtime. Emitted into the interpreter's module beside the walk.
 
-import { Cpu } from '../../engine/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, USER_TLB, Word } from '../runtime/layout.ts';
+import { Tlb, Word } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
 import { WalkAccess, WalkResult } from './page-walk.ts';
+import { pushModeTlbEntry } from './tlb-entry.ts';
 
 const MACHINE = 1;
 const { i32, i64 } = ValueType;
@@ -49,13 +49,8 @@ function ifCrossing(f: FunctionBuilder, address: number, bytes: number): void {
 /** Pushes the machine address of `address` from the TLB entry that the walk has filled. */
 function pushFilled(f: FunctionBuilder, address: number, tlb: number): void {
   const entry = f.local(i32);
-  f.get(address)
-    .i64(8)
-    .op(W.i64ShrU)
-    .op(W.i32WrapI64)
-    .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
-    .op(W.i32And);
-  f.i32(0).i32(USER_TLB).i32(0).mem(M.i32Load, Cpu.KERNEL_MODE).op(W.select).op(W.i32Add).set(entry);
+  pushModeTlbEntry(f, address);
+  f.set(entry);
   f.get(entry)
     .mem(M.i32Load, tlb + 8)
     .get(address)

@@ -6,10 +6,11 @@
 import { FlatSelector, HypervisorVirt, IRET_CONTEXT, IRET_CONTEXT_SIZE, VCPU_INFO, Vgcf } from '../../abi/index.ts';
 import { ARITHMETIC_FLAGS, Cpu, FlagAux, Gpr, Rflags, Sreg } from '../../engine/index.ts';
 import { gprSlot } from '../ir/slots.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../runtime/layout.ts';
+import { Tlb } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
+import { pushTlbEntry } from './memory-access.ts';
 import { WalkAccess, WalkResult } from './page-walk.ts';
 
 const MACHINE = 1;
@@ -264,10 +265,8 @@ function emitFrameAddress(f: FunctionBuilder, frame: FrameAccess): void {
   f.get(stack).i64(OWN_SHIFT).op(W.i64ShrU).op(W.i32WrapI64).i32(OWN_MASK).op(W.i32And).i32(OWN_PREFIX).op(W.i32Eq);
   f.op(W.i32Or).if();
   f.i32(0).return().end();
-  f.get(stack).i64(8).op(W.i64ShrU).op(W.i32WrapI64);
-  f.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
-    .op(W.i32And)
-    .set(entry);
+  pushTlbEntry(f, stack);
+  f.set(entry);
   f.get(entry).mem(M.i64Load, tlb).get(stack).i64(-PAGE_SIZE).op(W.i64And).op(W.i64Ne).if();
   f.i32(0).i32(1).mem(M.i32Store, Cpu.KERNEL_MODE);
   f.get(stack).i32(access).call(walk).set(at);
