@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BootedGuest, withGuest } from '../support/booted-guest.ts';
 
-const MAX_EXTRA_MIB = 150;
+const MAX_EXTRA_MIB = 250;
 const GUEST_MIB = 128;
 /** What the guest writes into a file system in its memory, beside what the kernel and the ramdisk fill. */
 const FILL_MIB = 60;
