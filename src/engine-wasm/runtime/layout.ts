@@ -52,19 +52,19 @@ export const COUNTS_SIZE = 0x400;
 export const NOT_CANONICAL = 0xffff;
 
 /** Entries of a TLB. Direct-mapped by page number. */
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 4096;
 
 /** A TLB entry: {u64 page address, u32 machine address of the frame, u32 number of the last partial flush that kept it}. */
 export const TLB_ENTRY_SIZE = 16;
 
 /** Byte offsets of the kernel-mode TLBs; the user-mode ones are `USER_TLB` further. */
-export const Tlb = { READ: 0x10000, WRITE: 0x14000, EXECUTE: 0x18000 } as const;
+export const Tlb = { READ: 0x10000, WRITE: 0x20000, EXECUTE: 0x30000 } as const;
 
 /** Distance of the user-mode TLBs from the kernel-mode ones. */
-export const USER_TLB = 0x10000;
+export const USER_TLB = 0x30000;
 
 /** Offsets of the TLB entries that were filled since the last flush, u32 each, so that a flush need not touch all. */
-export const TLB_LOG = 0x30000;
+export const TLB_LOG = 0x70000;
 
 /** Entries that the log can hold. */
 export const TLB_LOG_ENTRIES = 2048;
