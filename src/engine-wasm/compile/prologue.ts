@@ -3,9 +3,9 @@
 // walk that changes nothing but the TLB. When something does not fit, nothing has happened yet and the function refuses.
 
 import { Access, Cpu } from '../../engine/index.ts';
-import { pushTlbEntry, TLB_FRAME } from '../interpret/memory-access.ts';
+import { pushTlbEntry } from '../interpret/memory-access.ts';
 import { CompiledExit } from '../ir/exit-code.ts';
-import { Tlb, Word } from '../runtime/layout.ts';
+import { Tlb, Word, TLB_FRAME } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, W } from '../wasm/instructions.ts';
 import type { CompiledLocals } from './compiled-function.ts';

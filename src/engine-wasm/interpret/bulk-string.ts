@@ -8,7 +8,7 @@ import { ExitCode } from '../ir/exit-code.ts';
 import { Rec } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
 import { StringOp } from '../ir/string-op.ts';
-import { Tlb, Word } from '../runtime/layout.ts';
+import { Tlb, Word, TLB_FRAME } from '../runtime/layout.ts';
 import { BULK_SHIFT, WORK_LIMIT } from '../runtime/string.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
@@ -167,7 +167,7 @@ class BulkString {
     f.get(this.#address).i32(access).call(this.#walk).i32(WalkResult.OK).op(W.i32Ne);
     this.#leaveIf();
     f.end();
-    f.get(this.#entry).mem(M.i32Load, tlb + 8);
+    f.get(this.#entry).mem(M.i32Load, tlb + TLB_FRAME);
     f.get(this.#address)
       .op(W.i32WrapI64)
       .i32(PAGE_SIZE - 1)

@@ -8,7 +8,7 @@ import { PageFaultError } from '../../x86/index.ts';
 import { ExitCode } from '../ir/exit-code.ts';
 import { Rec } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
-import { BLOCK_TABLE, NOT_CANONICAL, Tlb, Word } from '../runtime/layout.ts';
+import { BLOCK_TABLE, NOT_CANONICAL, Tlb, Word, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -89,7 +89,7 @@ class EnterEmitter {
       .i32(PAGE_SIZE - 1)
       .op(W.i32And);
     f.get(this.#entry)
-      .mem(M.i32Load, Tlb.EXECUTE + 8)
+      .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME)
       .op(W.i32Or)
       .set(this.#machine);
     pushBlockTableSlot(f, this.#machine);

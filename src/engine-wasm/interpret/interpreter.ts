@@ -8,7 +8,7 @@ import { operandUse } from '../ir/operand-use.ts';
 import type { Operation } from '../ir/operation.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
-import { BLOCK_TABLE, MAX_COMPILED, MEMORY0_SIZE, TABLE_SIZE, Tlb, USER_TLB } from '../runtime/layout.ts';
+import { BLOCK_TABLE, MAX_COMPILED, MEMORY0_SIZE, TABLE_SIZE, Tlb, USER_TLB, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder, type Label } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -255,7 +255,7 @@ function emitDispatcher(e: InterpreterEmitter, locals: Locals, next: Label): voi
   f.get(offset)
     .op(W.i32WrapI64)
     .get(entry)
-    .mem(M.i32Load, Tlb.EXECUTE + 8)
+    .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME)
     .op(W.i32Add)
     .set(machine);
   pushBlockTableSlot(f, machine);

@@ -5,7 +5,7 @@ import { Access, Cpu } from '../../engine/index.ts';
 import { CompiledExit, ExitCode } from '../ir/exit-code.ts';
 import { opcodeOf } from '../ir/operations.ts';
 import { Rec } from '../ir/record.ts';
-import { BLOCK_TABLE, BLOCK_TABLE_BITS, Tlb, Word } from '../runtime/layout.ts';
+import { BLOCK_TABLE, BLOCK_TABLE_BITS, Tlb, Word, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -58,7 +58,7 @@ export function addLookup(module: ModuleBuilder, walk: number, counted: boolean)
   f.end().end();
   f.get(rip).op(W.i32WrapI64).i32(0xfff).op(W.i32And);
   f.get(entry)
-    .mem(M.i32Load, Tlb.EXECUTE + 8)
+    .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME)
     .op(W.i32Or)
     .set(machine);
   pushBlockTableSlot(f, machine);

@@ -8,7 +8,7 @@ import { ExitCode } from '../ir/exit-code.ts';
 import type { MemoryAccess, OpEmitter } from '../ir/operation.ts';
 import type { Field } from '../ir/record.ts';
 import { gprSlot } from '../ir/slots.ts';
-import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word } from '../runtime/layout.ts';
+import { Tlb, TLB_ENTRIES, TLB_ENTRY_SIZE, Word, TLB_FRAME } from '../runtime/layout.ts';
 import type { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, type ValueTypeCode, W } from '../wasm/instructions.ts';
 import type { Callees, Locals } from './locals.ts';
@@ -18,9 +18,6 @@ const RSP = gprSlot(Gpr.RSP);
 const ENTRY_SHIFT = 8; // page number * TLB_ENTRY_SIZE: >> 12 << 4
 const ENTRY_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
 const NOTHING = (): void => {};
-
-/** Byte offset of the frame's machine address in an entry of a TLB. */
-export const TLB_FRAME = 8;
 
 /** Functions that memory accesses fall back on. */
 export type AccessCallees = Pick<Callees, 'slowLoad' | 'slowLoadForWrite' | 'slowStore'>;

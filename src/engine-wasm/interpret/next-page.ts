@@ -2,7 +2,7 @@
 // when the instruction was decoded. What is behind the lower half of the address space is nothing.
 
 import { Cpu } from '../../engine/index.ts';
-import { Tlb } from '../runtime/layout.ts';
+import { Tlb, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -27,7 +27,7 @@ export function addNextPageCheck(module: ModuleBuilder, walk: number): number {
   f.end();
   f.end();
   f.get(entry)
-    .mem(M.i32Load, Tlb.EXECUTE + 8)
+    .mem(M.i32Load, Tlb.EXECUTE + TLB_FRAME)
     .i32(12)
     .op(W.i32ShrU)
     .get(frame)

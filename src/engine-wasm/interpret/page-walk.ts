@@ -14,6 +14,7 @@ import {
   TLB_LOG_ENTRIES,
   USER_TLB,
   Word,
+  TLB_FRAME,
 } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
@@ -245,7 +246,7 @@ class WalkEmitter {
     const f = this.f;
     f.get(this.#tlb).get(this.#address).i64(-4096).op(W.i64And).mem(M.i64Store, base);
     f.get(this.#tlb).get(this.#frame);
-    f.mem(M.i32Store, base + 8);
+    f.mem(M.i32Store, base + TLB_FRAME);
     f.i32(0).mem(M.i32Load, Word.TLB_LOG_COUNT).tee(count).i32(TLB_LOG_ENTRIES).op(W.i32LtU);
     f.if();
     f.get(count).i32(2).op(W.i32Shl).get(this.#tlb).i32(base).op(W.i32Add).mem(M.i32Store, TLB_LOG);

@@ -2,7 +2,7 @@
 // or goes into a frame with decoded code is left to the runtime. Emitted into the interpreter's module beside the walk.
 
 import { ExitCode } from '../ir/exit-code.ts';
-import { Tlb, Word } from '../runtime/layout.ts';
+import { Tlb, Word, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -52,7 +52,7 @@ function pushFilled(f: FunctionBuilder, address: number, tlb: number): void {
   pushModeTlbEntry(f, address);
   f.set(entry);
   f.get(entry)
-    .mem(M.i32Load, tlb + 8)
+    .mem(M.i32Load, tlb + TLB_FRAME)
     .get(address)
     .op(W.i32WrapI64)
     .i32(0xfff)

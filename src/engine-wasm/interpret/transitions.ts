@@ -6,7 +6,7 @@
 import { FlatSelector, HypervisorVirt, IRET_CONTEXT, IRET_CONTEXT_SIZE, VCPU_INFO, Vgcf } from '../../abi/index.ts';
 import { ARITHMETIC_FLAGS, Cpu, FlagAux, Gpr, Rflags, Sreg } from '../../engine/index.ts';
 import { gprSlot } from '../ir/slots.ts';
-import { Tlb } from '../runtime/layout.ts';
+import { Tlb, TLB_FRAME } from '../runtime/layout.ts';
 import { FunctionBuilder } from '../wasm/function-builder.ts';
 import { M, ValueType, W } from '../wasm/instructions.ts';
 import type { ModuleBuilder } from '../wasm/module-builder.ts';
@@ -274,7 +274,7 @@ function emitFrameAddress(f: FunctionBuilder, frame: FrameAccess): void {
   f.get(at).i32(WalkResult.OK).op(W.i32Ne).if();
   f.i32(0).return().end();
   f.end();
-  f.get(entry).mem(M.i32Load, tlb + 8);
+  f.get(entry).mem(M.i32Load, tlb + TLB_FRAME);
   f.get(stack)
     .op(W.i32WrapI64)
     .i32(PAGE_SIZE - 1)

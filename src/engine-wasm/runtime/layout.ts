@@ -57,6 +57,9 @@ export const TLB_ENTRIES = 4096;
 /** A TLB entry: {u64 page address, u32 machine address of the frame, u32 number of the last partial flush that kept it}. */
 export const TLB_ENTRY_SIZE = 16;
 
+/** Byte offset of the frame's machine address in an entry of a TLB. */
+export const TLB_FRAME = 8;
+
 /** Byte offsets of the kernel-mode TLBs; the user-mode ones are `USER_TLB` further. */
 export const Tlb = { READ: 0x10000, WRITE: 0x20000, EXECUTE: 0x30000 } as const;
 
